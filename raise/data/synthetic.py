@@ -1,0 +1,188 @@
+"""Synthetic scenarios, offline: profiles from a Bayesian network, queries from a stock.
+
+The network's structure is the paper's (A.3.1): each attribute depends on the situation and on a few other
+attributes. A node's distribution is log-linear: its base weights, times one factor per parent value. The
+numbers live in the attribute table's ``synthesis`` section, so another table brings its own network.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..attributes import AttributeTable
+from ..errors import ConfigError, TableError
+from ..scenario import Profile, Scenario
+
+CHUNK = 1024
+"""Scenarios drawn from one random stream; a longer set starts with the shorter one of the same seed."""
+
+SITUATION = ("domain", "circumstance")
+"""Parents that are not attributes: the query's domain, and whether life is in crisis or going well."""
+
+
+@dataclass(frozen=True, slots=True)
+class StockQuery:
+    """A query that reads neutral on its own, with what it is about."""
+
+    domain: str
+    concern: str
+    query: str
+
+
+@cache
+def query_stock() -> tuple[StockQuery, ...]:
+    """The stock of neutral queries, grouped by domain.
+
+    >>> len({stocked.domain for stocked in query_stock()})
+    7
+    """
+    text = (resources.files("raise_agent.data") / "queries.json").read_text(encoding="utf-8")
+    return tuple(
+        StockQuery(domain, entry["concern"], entry["query"])
+        for domain, entries in json.loads(text).items()
+        for entry in entries
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    attribute: int
+    values: tuple[str, ...]
+    base: npt.NDArray[np.float64]
+    """Shape (values,)."""
+    parents: tuple[tuple[str, Mapping[str, npt.NDArray[np.float64]]], ...]
+    """(parent, parent value -> factors of shape (values,)); a parent value not listed changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileNetwork:
+    """A Bayesian network over the attributes of one table (paper, A.3.1)."""
+
+    table: AttributeTable
+    nodes: tuple[_Node, ...]
+    """In an order in which parents come before children."""
+    circumstances: tuple[tuple[str, ...], npt.NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, table: AttributeTable) -> ProfileNetwork:
+        """Read the network in the table's ``synthesis`` section.
+
+        Raises:
+            TableError: there is none, or it does not fit the table.
+        """
+        section = table.sections.get("synthesis")
+        where = f"attribute table {table.name!r}: synthesis"
+        if section is None:
+            raise TableError(
+                f"{where}: this table has no such part, so no profiles can be drawn from it; "
+                "add one or load scenarios from files"
+            )
+        nodes: list[_Node] = []
+        try:
+            seen: set[str] = set(SITUATION)
+            for entry in section["nodes"]:
+                nodes.append(_node(table, entry, seen, where))
+                seen.add(entry["attribute"])
+            weights = section["circumstances"]
+            circumstances = (tuple(weights), np.asarray(list(weights.values()), dtype=np.float64))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise TableError(f"{where}: {type(error).__name__}: {error}; see penguin.json for the form") from error
+        return cls(table, tuple(nodes), circumstances)
+
+    def sample(self, domains: list[str], rng: np.random.Generator) -> list[tuple[str | None, ...]]:
+        """One profile per domain, values in table order; None for an attribute without a node."""
+        names, weights = self.circumstances
+        state: dict[str, list[str]] = {
+            "domain": domains,
+            "circumstance": [names[i] for i in _draw(np.tile(weights, (len(domains), 1)), rng)],
+        }
+        for node in self.nodes:
+            weights = np.tile(node.base, (len(domains), 1))
+            for parent, factors in node.parents:
+                for row, value in enumerate(state[parent]):
+                    if value in factors:
+                        weights[row] *= factors[value]
+            state[self.table.keys[node.attribute]] = [node.values[i] for i in _draw(weights, rng)]
+        columns = [state.get(key, [None] * len(domains)) for key in self.table.keys]
+        return list(zip(*columns, strict=True))
+
+
+def _node(table: AttributeTable, entry: Mapping[str, Any], seen: set[str], where: str) -> _Node:
+    index = table.index(entry["attribute"])
+    values = tuple(entry["base"])
+    parents = []
+    for parent, factors in entry.get("given", {}).items():
+        if parent not in seen:
+            raise TableError(f"{where}: {entry['attribute']!r} depends on {parent!r}, which is not drawn before it")
+        for change in factors.values():
+            for value in change:
+                if value not in values:
+                    raise TableError(f"{where}: {entry['attribute']!r} has no value {value!r}")
+        parents.append(
+            (parent, {p: np.asarray([c.get(v, 1.0) for v in values], np.float64) for p, c in factors.items()})
+        )
+    return _Node(index, values, np.asarray(list(entry["base"].values()), np.float64), tuple(parents))
+
+
+def _draw(weights: npt.NDArray[np.float64], rng: np.random.Generator) -> list[int]:
+    """One index per row of ``weights`` (rows, choices), by inverse distribution function."""
+    cumulative = np.cumsum(weights, axis=1)
+    drawn = rng.random(len(weights))[:, None] * cumulative[:, -1:]
+    chosen = (drawn >= cumulative).sum(axis=1)
+    return [int(i) for i in np.minimum(chosen, weights.shape[1] - 1)]
+
+
+def synthetic_scenarios(
+    table: AttributeTable, n: int, seed: int, missing: float = 0.0
+) -> tuple[Scenario, ...]:
+    """Draw ``n`` scenarios, balanced over the domains; the same seed gives the same scenarios.
+
+    Args:
+        table: must have a ``synthesis`` section.
+        n: how many, 1 or more.
+        seed: 0 or more. A larger ``n`` extends the smaller set.
+        missing: share of values, 0 to 1, that the profile does not hold, as in the Reddit half of PENGUIN.
+
+    Raises:
+        ConfigError: ``n`` or ``missing`` is out of range.
+        TableError: the table has no usable network.
+    """
+    if n < 1:
+        raise ConfigError(f"the number of synthetic scenarios must be 1 or more, not {n}")
+    if not 0 <= missing <= 1:
+        raise ConfigError(f"missing must be a share between 0 and 1, not {missing}")
+    network = ProfileNetwork.of(table)
+    return tuple(islice(_stream(network, seed, missing), n))
+
+
+def _stream(network: ProfileNetwork, seed: int, missing: float) -> Iterator[Scenario]:
+    stock: dict[str, list[str]] = {}
+    for stocked in query_stock():
+        stock.setdefault(stocked.domain, []).append(stocked.query)
+    domains = list(stock)
+    number = 0
+    while True:
+        rng = np.random.default_rng([seed, number // CHUNK])
+        chosen = [domains[(number + i) % len(domains)] for i in range(CHUNK)]
+        picks = rng.random(CHUNK)
+        profiles = network.sample(chosen, rng)
+        gone = rng.random((CHUNK, len(network.table))) < missing
+        for domain, pick, values, absent in zip(chosen, picks, profiles, gone, strict=True):
+            kept = tuple(None if drop else value for value, drop in zip(values, absent, strict=True))
+            yield Scenario(
+                id=f"synthetic-{seed}-{number:06d}",
+                domain=domain,
+                query=stock[domain][int(pick * len(stock[domain]))],
+                profile=Profile(network.table.keys, kept),
+                source="synthetic",
+            )
+            number += 1

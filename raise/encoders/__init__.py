@@ -1,0 +1,1 @@
+"""Text encoders: the hashed default, and sentence encoders as options."""

@@ -1,0 +1,79 @@
+"""The default encoder: hashed word features, no download, no vocabulary, numpy alone.
+
+Feature hashing (Weinberger et al., 2009): each word, word stem and pair of neighbouring words adds plus or
+minus one to a bucket; the vector is scaled to length 1.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ConfigError
+
+_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[^\W_a-z0-9]+")
+_COMMON = frozenset(
+    "a an and are as at be been but by can do does for from get had has have how i i'm i've if in is it it's "
+    "me my no not of on or should so some than that the their them there they this to up want was what when "
+    "where which who will with would you your".split()
+)
+_STEM = 5
+
+
+@dataclass(frozen=True, slots=True)
+class HashingEncoder:
+    """Hashed words to a unit vector.
+
+    >>> HashingEncoder(64).encode(["How do I cope?"]).shape
+    (1, 64)
+    """
+
+    dimension: int = 512
+    """Number of buckets; a power of two, 16 to 65,536."""
+
+    name = "hashing"
+
+    def __post_init__(self) -> None:
+        size = self.dimension
+        if not (16 <= size <= 65536 and size & (size - 1) == 0):
+            raise ConfigError(f"encoder dimension must be a power of two between 16 and 65536, not {size}")
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Unit vectors, shape (texts, dimension); a text without a word gives zeros."""
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            buckets: dict[int, float] = {}
+            for feature, weight in _features(text):
+                code = _code(feature)
+                bucket = code % self.dimension
+                buckets[bucket] = buckets.get(bucket, 0.0) + (weight if code >> 31 else -weight)
+            norm = math.sqrt(sum(value * value for value in buckets.values()))
+            if norm > 0:
+                for bucket, value in buckets.items():
+                    row[bucket] = value / norm
+        return vectors
+
+
+@lru_cache(maxsize=65536)
+def _code(feature: str) -> int:
+    return crc32(feature.encode("utf-8", "surrogatepass"))
+
+
+def _features(text: str) -> Iterable[tuple[str, float]]:
+    words = _WORD.findall(text.casefold())
+    previous = ""
+    for word in words:
+        weight = 0.25 if word in _COMMON else 1.0
+        yield word, weight
+        if len(word) > _STEM:
+            yield f"{word[:_STEM]}~", weight
+        if previous:
+            yield f"{previous} {word}", 0.5
+        previous = word

@@ -1,0 +1,52 @@
+"""Errors meant for people: what was wrong, where, and what would be right.
+
+No message ever carries an attribute value: what a person disclosed stays out of logs and tracebacks.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RaiseError(Exception):
+    """Base of every error a user can cause; the command line prints it as one plain message."""
+
+
+class DataError(RaiseError):
+    """A scenario file or record cannot be used; the message names the file and the record."""
+
+
+class TableError(RaiseError):
+    """An attribute table is not usable, or an attribute is not in it."""
+
+
+class StoreError(RaiseError):
+    """The evaluation store cannot be opened or written."""
+
+
+class PolicyError(RaiseError):
+    """A policy folder is missing, cut short, altered, or of another format."""
+
+
+class ConfigError(RaiseError):
+    """A setting is wrong; the message names it and the valid ones."""
+
+
+class MissingExtraError(RaiseError):
+    """An optional dependency is needed; the message gives the install command."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional dependency: pip install 'raise-agent[{extra}]'")
+
+
+def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
+    """The tail of an error text: the nearest valid name if one is near, then all of them.
+
+    >>> did_you_mean("mtcs", ["greedy", "mcts"])
+    "did you mean 'mcts'? Valid: greedy, mcts"
+    """
+    names = sorted(valid)
+    near = difflib.get_close_matches(wrong, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}Valid: {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""Models that score answers and rank attributes: the contracts, and the simulated one."""

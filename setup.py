@@ -1,0 +1,68 @@
+"""Maps the folders of this repository into one import namespace, ``raise_agent``.
+
+``raise`` is a Python keyword, so no folder of that name can be imported as such.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+LAYERS = {
+    "raise_agent": "raise",
+    "raise_agent.envs": "envs",
+    "raise_agent.planners": "planners",
+    "raise_agent.conf": "conf",
+    "raise_agent.experiments": "experiments",
+}
+
+RESEARCH = [
+    "torch>=2.6",
+    "gymnasium>=1.0",
+    "hydra-core>=1.3.2,<1.4",
+    "omegaconf>=2.3,<2.4",
+    "rich>=13",
+    "scipy>=1.11",
+    "transformers>=4.48",
+    "wandb>=0.18",
+]
+TEST = ["pytest>=8", "hypothesis>=6"]
+
+setup(
+    name="raise-agent",
+    version="0.1.0",
+    description="Decides what a language model should ask a person before it answers them.",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10,<3.14",
+    package_dir=LAYERS,
+    packages=[
+        package
+        for name, folder in LAYERS.items()
+        for package in [name, *(f"{name}.{child}" for child in find_packages(folder))]
+    ],
+    package_data={
+        "raise_agent": ["py.typed", "*.json"],
+        "raise_agent.data": ["*.json"],
+        "raise_agent.conf": ["*.yaml", "*/*.yaml"],
+    },
+    install_requires=["numpy>=1.26", "safetensors>=0.4.3"],
+    extras_require={
+        "research": RESEARCH,
+        "encoders": ["sentence-transformers>=3", "model2vec[distill]>=0.6"],
+        "static": ["model2vec>=0.6"],
+        "hub": ["datasets>=3"],
+        "vllm": ["vllm>=0.10"],
+        "test": TEST,
+        "dev": [*TEST, "mypy>=1.15", "ruff>=0.9"],
+    },
+    entry_points={"console_scripts": ["raise-agent=raise_agent.experiments.main:main"]},
+    classifiers=[
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Typing :: Typed",
+    ],
+)
