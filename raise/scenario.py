@@ -75,7 +75,7 @@ class Inquiry:
 
     id: str
     domain: str
-    query: str
+    query: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Scenario:
 
     id: str
     domain: str
-    query: str
+    query: str = field(repr=False)
     profile: Profile
     source: str = ""
     """Where it came from, such as ``synthetic`` or ``reddit``."""

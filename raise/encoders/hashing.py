@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -59,6 +61,15 @@ class HashingEncoder:
                 for bucket, value in buckets.items():
                     row[bucket] = value / norm
         return vectors
+
+    def save(self, folder: Path) -> Mapping[str, Any]:
+        """No files; the settings say it all."""
+        return {"dimension": self.dimension}
+
+    @classmethod
+    def load(cls, folder: Path, settings: Mapping[str, Any]) -> HashingEncoder:
+        """The encoder that was saved."""
+        return cls(**settings)
 
 
 @lru_cache(maxsize=65536)
