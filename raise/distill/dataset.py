@@ -1,0 +1,95 @@
+"""From the store to arrays: everything that was evaluated, not only the paths that won."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..encoders import Encoder
+from ..errors import ConfigError
+from ..scenario import Scenario
+from ..store import EvaluationStore
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """s scenarios with up to k evaluated subsets each, over n attributes.
+
+    Texts repeat across scenarios, so scenarios point into tables of distinct vectors.
+    """
+
+    queries: npt.NDArray[np.float32]
+    """(distinct queries, d)"""
+    values: npt.NDArray[np.float32]
+    """(distinct answers, v); row 0 is zeros and stands for no answer."""
+    query_of: npt.NDArray[np.int64]
+    """(s,): row of ``queries``."""
+    values_of: npt.NDArray[np.int64]
+    """(s, n): row of ``values``."""
+    subsets: npt.NDArray[np.int64]
+    """(s, k): bitmasks; 0 where padded."""
+    scores: npt.NDArray[np.float32]
+    """(s, k): safety scores, 1 to 5."""
+    weights: npt.NDArray[np.float32]
+    """(s, k): 1 for an evaluation, 0 where padded."""
+
+    @property
+    def evaluations(self) -> int:
+        """How many evaluations there are."""
+        return int(self.weights.sum())
+
+    def __len__(self) -> int:
+        return len(self.query_of)
+
+
+def examples_from_store(
+    scenarios: Sequence[Scenario],
+    store: EvaluationStore,
+    identity: int,
+    encoder: Encoder,
+    value_encoder: Encoder,
+) -> Examples:
+    """Gather every stored evaluation of these scenarios, samples of one subset averaged.
+
+    Raises:
+        ConfigError: the store holds none.
+    """
+    kept: list[Scenario] = []
+    rows: list[list[tuple[int, float]]] = []
+    for scenario in scenarios:
+        drawn: dict[int, list[float]] = {}
+        for (subset, _), evaluation in sorted(store.evaluations(identity, scenario.digest).items()):
+            drawn.setdefault(subset, []).append(evaluation.score)
+        if drawn:
+            kept.append(scenario)
+            rows.append([(subset, sum(scores) / len(scores)) for subset, scores in drawn.items()])
+    if not kept:
+        raise ConfigError(
+            f"{store.path}: no evaluation of these {len(scenarios)} scenarios by this model; "
+            "run `raise-agent plan` with the same data, llm and store settings first"
+        )
+    width = max(len(row) for row in rows)
+    subsets = np.zeros((len(rows), width), np.int64)
+    scores = np.zeros((len(rows), width), np.float32)
+    weights = np.zeros((len(rows), width), np.float32)
+    for index, row in enumerate(rows):
+        subsets[index, : len(row)] = [subset for subset, _ in row]
+        scores[index, : len(row)] = [score for _, score in row]
+        weights[index, : len(row)] = 1.0
+    queries = list(dict.fromkeys(scenario.query for scenario in kept))
+    query_row = {query: i for i, query in enumerate(queries)}
+    answers = list(dict.fromkeys(v for scenario in kept for v in scenario.profile.values if v is not None))
+    value_row: dict[str | None, int] = {None: 0, **{answer: i + 1 for i, answer in enumerate(answers)}}
+    coded = value_encoder.encode(answers) if answers else np.zeros((0, value_encoder.dimension), np.float32)
+    return Examples(
+        queries=encoder.encode(queries),
+        values=np.concatenate([np.zeros((1, value_encoder.dimension), np.float32), coded]),
+        query_of=np.asarray([query_row[scenario.query] for scenario in kept]),
+        values_of=np.asarray([[value_row[v] for v in scenario.profile.values] for scenario in kept]),
+        subsets=subsets,
+        scores=scores,
+        weights=weights,
+    )

@@ -1,0 +1,274 @@
+"""Distillation: a small network learns from every evaluation to forecast what asking is worth.
+
+An evaluated (scenario, T, score) says what a conversation is worth that ends with T known. It is used from many
+points on the way there: for a random part S of T the network sees the query and the answers in S, is told
+which questions E = T - S come next but not their answers, and forecasts the score. What it learns is thus the
+expectation over answers that the agent cannot know yet, which is what a policy must compare. Random
+attributes outside T are marked as declined: a declined question tells nothing.
+
+How safe a bare answer is differs between users in ways no question reveals. So the loss is taken mostly
+*within* scenarios (residuals less their scenario's mean), where only what asking changes is left.
+
+The paper has no such step: its agent retrieves similar queries' paths (section 5.3).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from ..policies.network import OVERLAP_RANK, Array, NetworkShape
+from .dataset import Examples
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How the policy network is trained.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    hidden: int = 128
+    """Width of both hidden layers, 1 or more."""
+    epochs: int = 40
+    """Most passes over the scenarios; the best one on validation scenarios is kept."""
+    patience: int = 8
+    """Passes without a better validation loss before training stops."""
+    batch: int = 64
+    """Scenarios a step, each with all its evaluations."""
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    dropout: float = 0.1
+    """Of the query vector and of hidden units, 0 to 1."""
+    between: float = 0.1
+    """Weight of the loss between scenarios against the loss within them, 0 or more."""
+    decline: float = 0.1
+    """Share of the unasked attributes that are marked as declined in training, 0 to 1."""
+
+    def __post_init__(self) -> None:
+        for name in ("hidden", "epochs", "patience", "batch"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"distill.{name} must be 1 or more, not {getattr(self, name)}")
+        for name in ("dropout", "decline"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"distill.{name} must be at least 0 and below 1, not {getattr(self, name)}")
+        for name in ("learning_rate", "weight_decay", "between"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"distill.{name} must be 0 or more, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass, for the learning curve."""
+
+    number: int
+    training_loss: float
+    validation_loss: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training gives."""
+
+    shape: NetworkShape
+    weights: dict[str, Array]
+    curve: tuple[Epoch, ...]
+    gain_spread: float
+    """Standard deviation, in score points, of what one more question brings around its forecast."""
+
+
+class _Network(nn.Module):
+    """The network of ``policies.network``, with gradients."""
+
+    def __init__(self, shape: NetworkShape, dropout: float) -> None:
+        super().__init__()
+        self.shape = shape
+        n, h = shape.n_attributes, shape.hidden
+        self.query = nn.Linear(shape.query_dimension, h, bias=False)
+        self.value = nn.Linear(n * shape.value_dimension, h, bias=False)
+        self.mask = nn.Linear(2 * n, h)
+        self.hidden = nn.Linear(h, h)
+        self.output = nn.Linear(h, shape.outputs)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, query: Tensor, values: Tensor, answered: Tensor, declined: Tensor, asked: Tensor) -> Tensor:
+        """Forecast (s, k) scores of asking ``asked`` (s, k, n) next; ``query`` (s, d), ``values`` (s, n, v)."""
+        s, k, n = answered.shape
+        shown = (answered[..., None] * values[:, None]).reshape(s, k, -1)
+        mixed = self.query(self.dropout(query))[:, None] + self.value(shown)
+        mixed = mixed + self.mask(torch.cat([answered, declined], dim=-1))
+        hidden = self.dropout(torch.relu(mixed))
+        out = self.output(self.dropout(torch.relu(self.hidden(hidden))))
+        factors = out[..., n + 1 :].reshape(s, k, n, OVERLAP_RANK) * asked[..., None]
+        total = factors.sum(dim=2)
+        overlap = 0.5 * (total.square().sum(dim=-1) - factors.square().sum(dim=(2, 3)))
+        forecast: Tensor = out[..., 0] + (out[..., 1 : n + 1] * asked).sum(dim=-1) - overlap
+        return forecast
+
+    def export(self) -> dict[str, Array]:
+        """The weights by the names of ``NetworkShape.weights``."""
+        arrays = {
+            "query.weight": self.query.weight.T,
+            "value.weight": self.value.weight.T,
+            "mask.weight": self.mask.weight.T,
+            "input.bias": self.mask.bias,
+            "hidden.weight": self.hidden.weight.T,
+            "hidden.bias": self.hidden.bias,
+            "output.weight": self.output.weight.T,
+            "output.bias": self.output.bias,
+        }
+        return {name: np.ascontiguousarray(tensor.detach().numpy()) for name, tensor in arrays.items()}
+
+
+class _Batches:
+    """Examples as tensors, and the random views of them that the network learns from."""
+
+    def __init__(self, examples: Examples, n: int, decline: float) -> None:
+        self.queries = torch.from_numpy(examples.queries)
+        self.values = torch.from_numpy(examples.values)
+        self.query_of = torch.from_numpy(examples.query_of)
+        self.values_of = torch.from_numpy(examples.values_of)
+        self.members = torch.from_numpy((examples.subsets[..., None] >> np.arange(n) & 1).astype(np.float32))
+        self.scores = torch.from_numpy(examples.scores)
+        self.weights = torch.from_numpy(examples.weights)
+        self.decline = decline
+
+    def views(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Network inputs for these scenarios, each evaluation seen from a random point on the way to it."""
+        members = self.members[rows]
+        keep = torch.rand(members.shape[:2], generator=generator)[..., None]
+        answered = members * (torch.rand(members.shape, generator=generator) < keep)
+        declined = (1 - members) * (torch.rand(members.shape, generator=generator) < self.decline)
+        return (
+            self.queries[self.query_of[rows]],
+            self.values[self.values_of[rows]],
+            answered,
+            declined,
+            members - answered,
+        )
+
+
+def _loss(forecast: Tensor, scores: Tensor, weights: Tensor, between: float) -> Tensor:
+    """Mean squared residual within scenarios, plus ``between`` times that of scenarios' mean residuals."""
+    residual = (forecast - scores) * weights
+    counts = weights.sum(dim=1)
+    mean = residual.sum(dim=1) / counts
+    within = ((residual - mean[:, None]) * weights).square().sum() / weights.sum()
+    return within + between * mean.square().mean()
+
+
+def train(
+    training: Examples,
+    validation: Examples | None,
+    settings: TrainingSettings,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> Trained:
+    """Train a policy network; the same seed gives the same weights on one machine.
+
+    Args:
+        training: evaluations to learn from.
+        validation: evaluations of other scenarios, to choose the epoch and to measure ``gain_spread``;
+            None keeps the last epoch and measures on the training scenarios.
+        settings: how to train.
+        seed: of initial weights, order and views.
+        on_epoch: told of each pass.
+    """
+    n = training.values_of.shape[1]
+    shape = NetworkShape(n, training.queries.shape[1], training.values.shape[1], settings.hidden)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = _Network(shape, settings.dropout)
+        with torch.no_grad():
+            network.output.bias.zero_()
+            network.output.bias[0] = float((training.scores * training.weights).sum() / training.weights.sum())
+        curve = tuple(_fit(network, training, validation, settings, seed, on_epoch))
+    measured = training if validation is None else validation
+    return Trained(shape, network.export(), curve, _gain_spread(network, measured, n, seed))
+
+
+def _fit(
+    network: _Network,
+    training: Examples,
+    validation: Examples | None,
+    settings: TrainingSettings,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> Iterator[Epoch]:
+    n = network.shape.n_attributes
+    batches = _Batches(training, n, settings.decline)
+    held = None if validation is None else _Batches(validation, n, settings.decline)
+    generator = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    steps = settings.epochs * math.ceil(len(training) / settings.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
+    best, best_state, waited = math.inf, copy.deepcopy(network.state_dict()), 0
+    for number in range(1, settings.epochs + 1):
+        network.train()
+        losses = []
+        for rows in torch.randperm(len(training), generator=generator).split(settings.batch):
+            loss = _loss(
+                network(*batches.views(rows, generator)),
+                batches.scores[rows],
+                batches.weights[rows],
+                settings.between,
+            )
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.item())
+        checked = None if held is None else _validate(network, held, settings, seed)
+        epoch = Epoch(number, sum(losses) / len(losses), checked)
+        if on_epoch is not None:
+            on_epoch(epoch)
+        yield epoch
+        if checked is None:
+            continue
+        if checked < best:
+            best, best_state, waited = checked, copy.deepcopy(network.state_dict()), 0
+        else:
+            waited += 1
+            if waited >= settings.patience:
+                break
+    if held is not None:
+        network.load_state_dict(best_state)
+
+
+@torch.no_grad()
+def _validate(network: _Network, held: _Batches, settings: TrainingSettings, seed: int) -> float:
+    """Loss on the same views of the validation scenarios after every pass."""
+    network.eval()
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.arange(len(held.query_of))
+    losses = [
+        _loss(network(*held.views(part, generator)), held.scores[part], held.weights[part], settings.between)
+        * len(part)
+        for part in rows.split(1024)
+    ]
+    return float(sum(losses)) / len(rows)
+
+
+@torch.no_grad()
+def _gain_spread(network: _Network, examples: Examples, n: int, seed: int) -> float:
+    """Root mean square residual within scenarios."""
+    network.eval()
+    batches = _Batches(examples, n, 0.0)
+    rows = torch.arange(len(examples))
+    generator = torch.Generator().manual_seed(seed)
+    squares = [
+        _loss(network(*batches.views(part, generator)), batches.scores[part], batches.weights[part], 0.0)
+        * len(part)
+        for part in rows.split(1024)
+    ]
+    return math.sqrt(float(sum(squares)) / len(rows))

@@ -1,0 +1,212 @@
+"""Every evaluation, kept as it arrives, keyed by everything that can change it. SQLite, successes only.
+
+A model's *identity* (its name, version, sampling, prompt, seed, ... as plain data) is written once and
+numbered. An evaluation is keyed by that number, the scenario's content digest, the subset and the sample index,
+so that two runs, or two jobs of a sweep, share what both need, and a run started again repeats nothing. No
+query and no attribute value is stored.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from .errors import StoreError
+from .models.base import DIMENSIONS, Evaluation, Weights
+
+FORMAT = 1
+_APPLICATION = 0x52414953
+"""Marks the file as ours ("RAIS")."""
+_BUSY_SECONDS = 60.0
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS identities (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS origins (id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS evaluations (
+    identity INTEGER NOT NULL, scenario BLOB NOT NULL, subset INTEGER NOT NULL, sample INTEGER NOT NULL,
+    {", ".join(f"{dimension} REAL NOT NULL" for dimension in DIMENSIONS)}, origin INTEGER NOT NULL,
+    PRIMARY KEY (identity, scenario, subset, sample)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rankings (
+    identity INTEGER NOT NULL, scenario BLOB NOT NULL, subset INTEGER NOT NULL, weights TEXT NOT NULL,
+    PRIMARY KEY (identity, scenario, subset)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRow:
+    """One finished evaluation."""
+
+    digest: str
+    """Content digest of the scenario."""
+    subset: int
+    sample: int
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class RankingRow:
+    """One finished ranking."""
+
+    digest: str
+    subset: int
+    """The attributes known when the others were ranked."""
+    weights: Weights
+
+
+class EvaluationStore:
+    """The evaluations of many runs in one file.
+
+    Args:
+        path: an SQLite file, made with its folder if missing; ``:memory:`` keeps nothing.
+
+    Raises:
+        StoreError: the file is not ours, of a later format, or cannot be opened.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        self._numbers: dict[tuple[str, str], int] = {}
+        if self.path != ":memory:":
+            try:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"{self.path}: cannot make the folder of the store ({error.strerror})") from error
+        with self._explained("open"):
+            self._db = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        (application,) = self._db.execute("PRAGMA application_id").fetchone()
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and application != _APPLICATION:
+            raise StoreError(f"{self.path}: an SQLite file of another program; name a new file for the store")
+        if version > FORMAT:
+            raise StoreError(f"{self.path}: store format {version}, this version reads up to {FORMAT}; upgrade")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        with self._transaction():
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: cannot {what} the evaluation store: {error}") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _number(self, table: str, column: str, text: str) -> int:
+        known = self._numbers.get((table, text))
+        if known is None:
+            with self._explained("write"), self._transaction():
+                self._db.execute(f"INSERT OR IGNORE INTO {table} ({column}) VALUES (?)", (text,))
+                (known,) = self._db.execute(f"SELECT id FROM {table} WHERE {column} = ?", (text,)).fetchone()
+            self._numbers[table, text] = known
+        return int(known)
+
+    def identity(self, identity: Mapping[str, object]) -> int:
+        """The number of a model's identity, given at first sight."""
+        return self._number("identities", "identity", json.dumps(identity, sort_keys=True, ensure_ascii=False))
+
+    def evaluations(self, identity: int, digest: str) -> dict[tuple[int, int], Evaluation]:
+        """(subset, sample) -> evaluation, for one scenario."""
+        query = f"SELECT subset, sample, {', '.join(DIMENSIONS)} FROM evaluations WHERE identity = ? AND scenario = ?"
+        with self._explained("read"):
+            rows = self._db.execute(query, (identity, bytes.fromhex(digest)))
+            return {(subset, sample): Evaluation(*scores) for subset, sample, *scores in rows}
+
+    def rankings(self, identity: int, digest: str) -> dict[int, Weights]:
+        """Subset known -> weights, for one scenario."""
+        query = "SELECT subset, weights FROM rankings WHERE identity = ? AND scenario = ?"
+        with self._explained("read"):
+            rows = self._db.execute(query, (identity, bytes.fromhex(digest)))
+            return {subset: Weights(tuple(json.loads(weights))) for subset, weights in rows}
+
+    def write_evaluations(self, identity: int, origin: str, rows: Iterable[EvaluationRow]) -> None:
+        """Keep these evaluations, all or none; one that is there already stays as it is.
+
+        Args:
+            identity: number of the safety model's identity.
+            origin: who asked, such as a planner's name; kept with the rows for provenance.
+            rows: finished evaluations.
+        """
+        asked = self._number("origins", "origin", origin)
+        marks = ", ".join("?" * (5 + len(DIMENSIONS)))
+        with self._explained("write"), self._transaction():
+            self._db.executemany(
+                f"INSERT OR IGNORE INTO evaluations VALUES ({marks})",
+                (
+                    (
+                        identity,
+                        bytes.fromhex(row.digest),
+                        row.subset,
+                        row.sample,
+                        row.evaluation.risk_sensitivity,
+                        row.evaluation.emotional_empathy,
+                        row.evaluation.user_alignment,
+                        asked,
+                    )
+                    for row in rows
+                ),
+            )
+
+    def write_rankings(self, identity: int, rows: Iterable[RankingRow]) -> None:
+        """Keep these rankings, all or none; one that is there already stays as it is."""
+        with self._explained("write"), self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO rankings VALUES (?, ?, ?, ?)",
+                (
+                    (identity, bytes.fromhex(row.digest), row.subset, json.dumps(row.weights.weights))
+                    for row in rows
+                ),
+            )
+
+    def origins(self, identity: int, digests: Sequence[str]) -> dict[str, int]:
+        """How many evaluations of these scenarios each origin asked for first."""
+        wanted = {bytes.fromhex(digest) for digest in digests}
+        counts: dict[str, int] = {}
+        query = (
+            "SELECT scenario, origins.origin, count(*) FROM evaluations JOIN origins ON origins.id = evaluations.origin "
+            "WHERE identity = ? GROUP BY scenario, origins.origin"
+        )
+        with self._explained("read"):
+            for scenario, origin, count in self._db.execute(query, (identity,)):
+                if scenario in wanted:
+                    counts[origin] = counts.get(origin, 0) + count
+        return dict(sorted(counts.items()))
+
+    def close(self) -> None:
+        """Fold the write-ahead log in and close."""
+        self._db.close()
+
+    def __enter__(self) -> EvaluationStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
