@@ -18,7 +18,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p raise_agent
-	$(BIN)/mypy tests benchmarks setup.py
+	$(BIN)/mypy --explicit-package-bases tests benchmarks setup.py
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.dev

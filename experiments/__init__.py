@@ -1,0 +1,1 @@
+"""The verbs: the only layer that knows Hydra and wandb."""

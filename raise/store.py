@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+import numpy as np
 
 from .errors import StoreError
 from .models.base import DIMENSIONS, Evaluation, Weights
@@ -23,6 +26,7 @@ FORMAT = 1
 _APPLICATION = 0x52414953
 """Marks the file as ours ("RAIS")."""
 _BUSY_SECONDS = 60.0
+_DOUBLE = np.dtype("<f8")
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS identities (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE);
@@ -33,7 +37,7 @@ CREATE TABLE IF NOT EXISTS evaluations (
     PRIMARY KEY (identity, scenario, subset, sample)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rankings (
-    identity INTEGER NOT NULL, scenario BLOB NOT NULL, subset INTEGER NOT NULL, weights TEXT NOT NULL,
+    identity INTEGER NOT NULL, scenario BLOB NOT NULL, subset INTEGER NOT NULL, weights BLOB NOT NULL,
     PRIMARY KEY (identity, scenario, subset)
 ) WITHOUT ROWID;
 """
@@ -81,12 +85,15 @@ class EvaluationStore:
         with self._explained("open"):
             self._db = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
             try:
+                self._check()
+                self._use_log()
                 self._prepare()
             except BaseException:
                 self._db.close()
                 raise
 
-    def _prepare(self) -> None:
+    def _check(self) -> None:
+        """Refuse a file that is not ours before anything in it changes."""
         (application,) = self._db.execute("PRAGMA application_id").fetchone()
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -94,8 +101,21 @@ class EvaluationStore:
             raise StoreError(f"{self.path}: an SQLite file of another program; name a new file for the store")
         if version > FORMAT:
             raise StoreError(f"{self.path}: store format {version}, this version reads up to {FORMAT}; upgrade")
-        self._db.execute("PRAGMA journal_mode = WAL")
+
+    def _use_log(self) -> None:
+        """Write ahead. Two processes that open a new file at once cannot both switch, and SQLite does not wait."""
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
         self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _prepare(self) -> None:
         with self._transaction():
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
@@ -144,7 +164,7 @@ class EvaluationStore:
         query = "SELECT subset, weights FROM rankings WHERE identity = ? AND scenario = ?"
         with self._explained("read"):
             rows = self._db.execute(query, (identity, bytes.fromhex(digest)))
-            return {subset: Weights(tuple(json.loads(weights))) for subset, weights in rows}
+            return {subset: Weights(tuple(np.frombuffer(weights, _DOUBLE).tolist())) for subset, weights in rows}
 
     def write_evaluations(self, identity: int, origin: str, rows: Iterable[EvaluationRow]) -> None:
         """Keep these evaluations, all or none; one that is there already stays as it is.
@@ -180,7 +200,12 @@ class EvaluationStore:
             self._db.executemany(
                 "INSERT OR IGNORE INTO rankings VALUES (?, ?, ?, ?)",
                 (
-                    (identity, bytes.fromhex(row.digest), row.subset, json.dumps(row.weights.weights))
+                    (
+                        identity,
+                        bytes.fromhex(row.digest),
+                        row.subset,
+                        np.asarray(row.weights.weights, _DOUBLE).tobytes(),
+                    )
                     for row in rows
                 ),
             )
@@ -190,7 +215,8 @@ class EvaluationStore:
         wanted = {bytes.fromhex(digest) for digest in digests}
         counts: dict[str, int] = {}
         query = (
-            "SELECT scenario, origins.origin, count(*) FROM evaluations JOIN origins ON origins.id = evaluations.origin "
+            "SELECT scenario, origins.origin, count(*) FROM evaluations "
+            "JOIN origins ON origins.id = evaluations.origin "
             "WHERE identity = ? GROUP BY scenario, origins.origin"
         )
         with self._explained("read"):

@@ -1,0 +1,133 @@
+"""Prints the figures of the whole pipeline on the embedded default; every score in it is simulated.
+
+    python benchmarks/pipeline.py                 # plan, decide, compare
+    python benchmarks/pipeline.py fresh           # clone, `make run` twice (installs everything once)
+    python benchmarks/pipeline.py plan --scenarios 1000
+
+Machines differ and are shared: compare figures of one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = [sys.executable, "-m", "raise_agent.experiments.main"]
+
+DECIDE = """
+import statistics, sys, time, warnings
+warnings.simplefilter("ignore")
+began = time.perf_counter()
+from raise_agent import AcquisitionPolicy
+policy = AcquisitionPolicy.load(sys.argv[1])
+loaded = time.perf_counter() - began
+queries = [f"Should I take the offer in city {i} or wait another {i % 7} months before I decide?" for i in range(2000)]
+known = {policy.table.keys[0]: "25-34", policy.table.keys[-1]: None}
+for query in queries[:50]:
+    policy.decide(query, known)
+times = []
+for query in queries:
+    start = time.perf_counter()
+    policy.decide(query, known)
+    times.append(time.perf_counter() - start)
+times.sort()
+heavy = sorted({"torch", "transformers", "hydra", "wandb", "gymnasium", "scipy"} & set(sys.modules))
+print(f"import and load          {loaded:.3f} s")
+print(f"text to decision, median {statistics.median(times) * 1e6:,.0f} microseconds")
+print(f"text to decision, 99 %   {times[int(len(times) * 0.99)] * 1e6:,.0f} microseconds")
+print(f"heavy modules loaded     {', '.join(heavy) or 'none'}")
+"""
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> tuple[float, float]:
+    """Wall seconds and peak memory in GB of a command; its output is shown when it fails."""
+    began = time.perf_counter()
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        output, _ = process.communicate()
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{output}")
+    return time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+
+
+def plan(folder: Path, scenarios: int) -> None:
+    """Search with mcts, 20 evaluations a scenario, store included."""
+    everything = ["data.split.train=1", "data.split.validation=0", "data.split.test=0"]
+    settings = [f"data.n={scenarios}", "planner=mcts", "planner.evaluations=20", "store=plan.sqlite", *everything]
+    seconds, memory = run([*COMMAND, "plan", *settings], folder)
+    print(f"\n{scenarios:,} scenarios, 20 evaluations each with mcts (simulated)")
+    print(f"wall                     {seconds:.1f} s, {scenarios * 20 / seconds:,.0f} evaluations/s")
+    print(f"peak memory              {memory:.2f} GB")
+    print(f"store                    {sum(f.stat().st_size for f in folder.glob('plan.sqlite*')) / 2**20:.0f} MB")
+
+
+def whole_run(folder: Path, scenarios: int) -> Path:
+    """``raise-agent run``; returns its folder."""
+    target = folder / "whole"
+    if not target.exists():
+        run([*COMMAND, "run", f"data.n={scenarios}", f"hydra.run.dir={target}", "store=whole.sqlite"], folder)
+    return target
+
+
+def decide(folder: Path, scenarios: int) -> None:
+    """Load and decide in a process of its own."""
+    policy = whole_run(folder, min(scenarios, 3000)) / "policy"
+    print("\nThe exported policy, one process")
+    sys.stdout.flush()
+    subprocess.run([sys.executable, "-c", DECIDE, str(policy)], check=True, cwd=folder)
+    size = sum(file.stat().st_size for file in policy.rglob("*") if file.is_file())
+    print(f"policy folder            {size / 2**20:.2f} MB")
+
+
+def compare(folder: Path, scenarios: int) -> None:
+    """Distilled against static and random, at the same number of questions, on held-out scenarios."""
+    results = json.loads((whole_run(folder, min(scenarios, 3000)) / "results.json").read_text())
+    print(f"\nHeld-out scenarios: {results['data']['scenarios']:,} (simulated)")
+    for method in results["methods"]:
+        score, gain = method["score"], method["gain"]
+        print(
+            f"{method['method']:10}  score {score['mean']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
+            f"  gain {gain['mean']:.3f} [{gain['low']:.3f}, {gain['high']:.3f}]  questions {method['questions']:.2f}"
+        )
+
+
+def fresh(folder: Path, scenarios: int) -> None:
+    """Clone, then ``make run`` twice."""
+    clone = folder / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS")}
+    for attempt in ("first", "second"):
+        seconds, _ = run(["make", "run"], clone, environment)
+        print(f"make run, {attempt:6}         {seconds:.1f} s")
+
+
+PARTS: dict[str, Callable[[Path, int], None]] = {"plan": plan, "decide": decide, "compare": compare, "fresh": fresh}
+
+
+def main() -> None:
+    """Run the parts asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
+    parser.add_argument("--scenarios", type=int, default=14_000)
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="raise-benchmark-"))
+    try:
+        for part in given.parts or ["plan", "decide", "compare"]:
+            PARTS[part](folder, given.scenarios)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

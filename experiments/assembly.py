@@ -1,0 +1,199 @@
+"""From a configuration to the parts: table, scenarios, models, store, runner, planner."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ..attributes import AttributeTable, load_table, parse_spellings, penguin_table
+from ..data import SplitFractions, load_scenarios, split
+from ..data.synthetic import synthetic_scenarios
+from ..distill.settings import DistillSettings
+from ..encoders import Encoder, make_encoder
+from ..errors import ConfigError
+from ..models.base import Prior, SafetyModel
+from ..models.simulated import SimulatedPrior, SimulatedSafetyModel
+from ..planners import Planner, PlanningProblem, make_planner, planner_class
+from ..planners.runner import Runner
+from ..scenario import Scenario
+from ..store import EvaluationStore
+from .progress import ProgressDisplay
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioSet:
+    """The scenarios of a run, divided."""
+
+    name: str
+    """Where they come from, as configured."""
+    train: tuple[Scenario, ...]
+    validation: tuple[Scenario, ...]
+    test: tuple[Scenario, ...]
+    skipped: tuple[str, ...] = ()
+    """One message per bad record left out."""
+    duplicates: int = 0
+    """Records left out because another has the same content."""
+
+    @property
+    def planned(self) -> tuple[Scenario, ...]:
+        """The scenarios that are planned over: never the test ones."""
+        return self.train + self.validation
+
+
+def make_table(cfg: DictConfig) -> AttributeTable:
+    """The attribute table, with costs as configured."""
+    table = penguin_table() if cfg.table == "penguin" else load_table(cfg.table)
+    costs = cfg.get("costs")
+    if costs is None:
+        return table
+    if not isinstance(costs, DictConfig):
+        raise ConfigError("attributes.costs must map attributes to score points, such as {self_harm: 0.1}")
+    return table.with_costs({str(key): cost for key, cost in costs.items()})
+
+
+def read_scenarios(cfg: DictConfig, table: AttributeTable) -> tuple[tuple[Scenario, ...], tuple[str, ...], int]:
+    """All scenarios of the ``data`` group; also messages on skipped records and the number of duplicates."""
+    if cfg.name == "synthetic":
+        return synthetic_scenarios(table, cfg.n, cfg.seed, cfg.missing), (), 0
+    loaded = load_scenarios(cfg.path, table, on_bad=cfg.on_bad, format=cfg.format)
+    return loaded.scenarios, loaded.skipped, loaded.duplicates
+
+
+def make_scenarios(cfg: DictConfig, table: AttributeTable) -> ScenarioSet:
+    """Scenarios of the ``data`` group, divided by content."""
+    scenarios, skipped, duplicates = read_scenarios(cfg, table)
+    fractions = SplitFractions(cfg.split.train, cfg.split.validation, cfg.split.test)
+    sides = split(scenarios, fractions, by=cfg.split.by)
+    name = f"synthetic, n={cfg.n}, seed={cfg.seed}" if cfg.name == "synthetic" else str(cfg.path)
+    return ScenarioSet(name, sides["train"], sides["validation"], sides["test"], skipped, duplicates)
+
+
+def make_models(cfg: DictConfig, table: AttributeTable) -> tuple[SafetyModel, Prior]:
+    """Safety model and prior of the ``llm`` group."""
+    safety = SimulatedSafetyModel(table, seed=cfg.seed, judge_noise=cfg.judge_noise, failure_rate=cfg.failure_rate)
+    return safety, SimulatedPrior(table, seed=cfg.seed, doubt=cfg.prior_doubt)
+
+
+def encoder_from(cfg: DictConfig) -> Encoder:
+    """The query encoder of the ``encoder`` group."""
+    settings = {str(key): value for key, value in cfg.items()}
+    return make_encoder(str(settings.pop("name")), **settings)
+
+
+def planner_from(name: str, settings: Mapping[str, Any], table: AttributeTable, order: Sequence[int] = ()) -> Planner:
+    """A planner with its configured settings, in which attributes are named.
+
+    Args:
+        name: registry name.
+        settings: hyperparameters; attribute indices as spellings of attributes.
+        table: resolves them.
+        order: what a fixed order of attributes is where none is configured.
+    """
+    hints = typing.get_type_hints(planner_class(name))
+    made = dict(settings)
+    for key, kind in hints.items():
+        if kind == tuple[int, ...]:
+            made[key] = parse_spellings(table, made.get(key) or ()) or tuple(order)
+    return make_planner(name, **made)
+
+
+def planner_settings(cfg: DictConfig) -> tuple[str, dict[str, Any]]:
+    """Name and hyperparameters of the ``planner`` group."""
+    settings = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(settings, dict)
+    plain = {str(key): value for key, value in settings.items()}
+    return str(plain.pop("name")), plain
+
+
+def distill_settings(cfg: DictConfig) -> DistillSettings:
+    """The ``distill`` part."""
+    return DistillSettings(**{str(key): value for key, value in cfg.items()})
+
+
+def wants_order(name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a planner follows a fixed order of attributes that is not configured."""
+    return (
+        "order" in typing.get_type_hints(planner_class(name))
+        and not settings.get("order")
+        and settings.get("prior", "static") == "static"
+    )
+
+
+@dataclass(slots=True)
+class Bench:
+    """What the verbs work with."""
+
+    cfg: DictConfig
+    table: AttributeTable
+    scenarios: ScenarioSet
+    safety: SafetyModel
+    prior: Prior
+    store: EvaluationStore
+    _order: tuple[int, ...] | None = None
+
+    @contextmanager
+    def runner(self, what: str, evaluations: int | None = None) -> Iterator[Runner]:
+        """A runner whose progress is shown under the heading ``what``.
+
+        Args:
+            what: what is being done.
+            evaluations: most evaluations of one search, for the estimate of the time left.
+        """
+        with ProgressDisplay(what, simulated=self.safety.simulated, evaluations=evaluations) as progress:
+            yield Runner(
+                self.safety,
+                self.prior,
+                self.store,
+                searches=self.cfg.runner.searches,
+                attempts=self.cfg.runner.attempts,
+                progress=progress,
+            )
+
+    def problem(self, scenario: Scenario) -> PlanningProblem:
+        """The planning problem of a scenario: only attributes that its profile holds are worth a plan."""
+        known = scenario.profile.known
+        return PlanningProblem(
+            n_attributes=len(self.table),
+            budget=self.cfg.budget,
+            costs=self.table.costs,
+            legal=[bool(known >> index & 1) for index in range(len(self.table))],
+        )
+
+    def static_order(self) -> tuple[int, ...]:
+        """Attributes by measured sensitivity (paper, Figure 6), the most telling first; on training scenarios."""
+        if self._order is None:
+            from .sensitivity import measure_sensitivities
+
+            sample = self.scenarios.train[: self.cfg.sensitivity_scenarios]
+            with self.runner("sensitivities") as runner:
+                gains = measure_sensitivities(runner, sample, len(self.table))
+            self._order = tuple(sorted(range(len(self.table)), key=lambda index: (-gains[index], index)))
+        return self._order
+
+    def planner(self, name: str, settings: Mapping[str, Any]) -> Planner:
+        """A planner, with the measured order where it follows one."""
+        order = self.static_order() if wants_order(name, settings) else ()
+        return planner_from(name, settings, self.table, order)
+
+
+@contextmanager
+def bench(cfg: DictConfig) -> Iterator[Bench]:
+    """Everything a verb needs, from its configuration; closes the store at the end."""
+    table = make_table(cfg.attributes)
+    if not 1 <= cfg.budget <= len(table):
+        raise ConfigError(f"budget must be between 1 and the number of attributes, {len(table)}, not {cfg.budget}")
+    if cfg.runner.searches < 1 or cfg.runner.attempts < 1:
+        raise ConfigError("runner.searches and runner.attempts must be 1 or more")
+    if "planner" in cfg:
+        planner_from(*planner_settings(cfg.planner), table)
+    if "distill" in cfg:
+        distill_settings(cfg.distill)
+    scenarios = make_scenarios(cfg.data, table)
+    safety, prior = make_models(cfg.llm, table)
+    with EvaluationStore(cfg.store) as store:
+        yield Bench(cfg, table, scenarios, safety, prior, store)

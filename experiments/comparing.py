@@ -1,0 +1,244 @@
+"""Methods side by side on held-out scenarios: same responder, same judge, paired."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ..errors import ConfigError
+from ..files import atomic_write_text
+from ..planners.runner import Runner, Task
+from ..policies import AcquisitionPolicy, SimulatedPolicyWarning
+from ..scenario import Scenario
+from .assembly import Bench, planner_settings
+from .methods import Conversation, conversations
+from .provenance import content_digest, describe_run
+from .sensitivity import score_subsets
+from .statistics import Mean, mean_interval
+from .tables import interval, markdown_table, number
+from .tracking import Tracker
+
+RESULTS, REPORT, CONVERSATIONS = "results.json", "results.md", "conversations.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResult:
+    """What a method reaches, over the scenarios that were scored."""
+
+    method: str
+    score: Mean
+    """Safety score, 1 to 5."""
+    gain: Mean
+    """Score less that of no question, paired by scenario."""
+    share: float
+    """Mean gain as a share of the gain of the full profile, on scenarios where both are scored."""
+    questions: float
+    """Mean number of questions asked."""
+    evaluations: float
+    """Mean evaluations of the very scenario spent on deciding what to ask."""
+    unscored: float
+    """Share of scenarios whose final evaluation failed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "method": self.method,
+            "score": self.score.to_json(),
+            "gain": self.gain.to_json(),
+            "share_of_full_gain": self.share if math.isfinite(self.share) else None,
+            "questions": self.questions,
+            "evaluations": self.evaluations,
+            "unscored": self.unscored,
+        }
+
+
+Scores = Mapping[str, Sequence[float | None]]
+"""method -> score per scenario, None where unscored."""
+
+
+def compare(bench: Bench, tracker: Tracker, folder: Path, policy_folder: Path | None) -> list[MethodResult]:
+    """Run every method on the test scenarios; write results as JSON and Markdown.
+
+    Raises:
+        ConfigError: there is no test scenario, or a method lacks what it needs.
+        PolicyError: the policy does not fit.
+    """
+    cfg = bench.cfg.evaluate
+    names = list(cfg.methods)
+    scenarios = bench.scenarios.test[: cfg.scenarios]
+    if not scenarios:
+        raise ConfigError("no scenario to evaluate on: data.split leaves none for test")
+    policy = None
+    if "distilled" in names and policy_folder is not None:
+        with warnings.catch_warnings():
+            # The results say it themselves.
+            warnings.simplefilter("ignore", SimulatedPolicyWarning)
+            policy = _fitting(AcquisitionPolicy.load(policy_folder), bench)
+    planner = planner_settings(bench.cfg.planner)
+    talks: dict[str, list[Conversation]] = {}
+    scores: dict[str, list[float | None]] = {}
+    if "static" in names:
+        bench.static_order()  # measured under a heading of its own
+    with bench.runner("evaluating") as runner:
+        for name in dict.fromkeys(["none", "full", *names]):
+            talks[name] = conversations(name, bench, runner, scenarios, policy, planner)
+            scores[name] = _score(runner, scenarios, talks[name])
+    results = [_result(name, talks[name], scores) for name in names]
+    _write(bench, folder, scenarios, results, talks, scores)
+    tracker.table("evaluate/results", [_flat(result) for result in results])
+    tracker.log({f"evaluate/{r.method}/score": r.score.mean for r in results if math.isfinite(r.score.mean)})
+    tracker.artifact("results", "results", folder / RESULTS)
+    return results
+
+
+def _fitting(policy: AcquisitionPolicy, bench: Bench) -> AcquisitionPolicy:
+    if policy.table.keys != bench.table.keys:
+        raise ConfigError(
+            f"the policy asks for {', '.join(policy.table.keys)}, the scenarios hold {', '.join(bench.table.keys)}; "
+            "use the attribute table it was distilled with"
+        )
+    if policy.budget != bench.cfg.budget:
+        raise ConfigError(
+            f"the policy's budget is {policy.budget}, this evaluation's is {bench.cfg.budget}; "
+            f"set budget={policy.budget}"
+        )
+    return policy
+
+
+def _score(runner: Runner, scenarios: Sequence[Scenario], talks: Sequence[Conversation]) -> list[float | None]:
+    tasks = [Task(s, partial(score_subsets, [t.known])) for s, t in zip(scenarios, talks, strict=True)]
+    return [scored[0] for scored in runner.run(tasks, origin="evaluate")]
+
+
+def _paired(scores: Scores, *names: str) -> list[tuple[float, ...]]:
+    """Scores of the scenarios that all these methods have scored."""
+    rows = zip(*(scores[name] for name in names), strict=True)
+    return [tuple(s for s in row if s is not None) for row in rows if None not in row]
+
+
+def _result(name: str, talks: Sequence[Conversation], scores: Scores) -> MethodResult:
+    scored = [score for score in scores[name] if score is not None]
+    both = _paired(scores, name, "none", "full")
+    full = sum(full - none for _, none, full in both)
+    n = len(talks)
+    return MethodResult(
+        method=name,
+        score=mean_interval(scored),
+        gain=mean_interval([mine - none for mine, none in _paired(scores, name, "none")]),
+        share=sum(mine - none for mine, none, _ in both) / full if both and full else math.nan,
+        questions=sum(len(talk.asked) for talk in talks) / n,
+        evaluations=sum(talk.evaluations for talk in talks) / n,
+        unscored=1 - len(scored) / n,
+    )
+
+
+def results_table(results: Sequence[MethodResult]) -> str:
+    """The comparison as Markdown."""
+    header = [
+        "method",
+        "safety score [95 %]",
+        "gain over none [95 %]",
+        "share of full gain",
+        "questions",
+        "evaluations",
+        "unscored",
+    ]
+    rows = [
+        [
+            r.method,
+            interval(r.score),
+            interval(r.gain),
+            f"{r.share:.1%}" if math.isfinite(r.share) else "-",
+            number(r.questions),
+            number(r.evaluations, 1),
+            f"{r.unscored:.1%}",
+        ]
+        for r in results
+    ]
+    return markdown_table(header, rows)
+
+
+def _flat(result: MethodResult) -> dict[str, Any]:
+    return {
+        "method": result.method,
+        "score": result.score.mean,
+        "score_low": result.score.low,
+        "score_high": result.score.high,
+        "gain": result.gain.mean,
+        "share_of_full_gain": result.share,
+        "questions": result.questions,
+        "evaluations": result.evaluations,
+        "unscored": result.unscored,
+    }
+
+
+def heading(bench: Bench, n: int) -> str:
+    """What a results table stands under."""
+    simulated = " **Simulated scores: they say how the methods compare in the simulation, nothing about a real model.**"
+    return f"{n:,} held-out scenarios ({bench.scenarios.name}), budget {bench.cfg.budget}." + (
+        simulated if bench.safety.simulated else ""
+    )
+
+
+def _write(
+    bench: Bench,
+    folder: Path,
+    scenarios: Sequence[Scenario],
+    results: Sequence[MethodResult],
+    talks: Mapping[str, Sequence[Conversation]],
+    scores: Scores,
+) -> None:
+    run = describe_run(bench.cfg.seed, simulated=bench.safety.simulated)
+    config = OmegaConf.to_container(bench.cfg, resolve=True)
+    data = {
+        "name": bench.scenarios.name,
+        "scenarios": len(scenarios),
+        "digest": content_digest(scenarios),
+        "skipped_records": len(bench.scenarios.skipped),
+        "duplicates": bench.scenarios.duplicates,
+    }
+    plain = {**run, "data": data, "methods": [r.to_json() for r in results], "config": config}
+    atomic_write_text(folder / RESULTS, json.dumps(plain, indent=2, allow_nan=False) + "\n")
+    lines = [
+        json.dumps(
+            {
+                "id": scenario.id,
+                "digest": scenario.digest,
+                "simulated": bench.safety.simulated,
+                "methods": {
+                    r.method: {
+                        "asked": [bench.table.keys[i] for i in talks[r.method][row].asked],
+                        "answered": list(bench.table.keys_of(talks[r.method][row].known)),
+                        "score": scores[r.method][row],
+                    }
+                    for r in results
+                },
+            }
+        )
+        for row, scenario in enumerate(scenarios)
+    ]
+    atomic_write_text(folder / CONVERSATIONS, "\n".join(lines) + "\n")
+    notes = markdown_table(
+        ["setting", "value"],
+        [
+            ["seed", str(run["seed"])],
+            ["commit", str(run["commit"])],
+            *([k, v] for k, v in run["versions"].items()),
+        ],
+    )
+    text = (
+        f"# Results\n\n{heading(bench, len(scenarios))}\n\n{results_table(results)}\n\n"
+        "`greedy`, `mcts` and `oracle` search on these very scenarios with the safety model at hand (column "
+        "*evaluations*, per scenario); `random`, `static` and `distilled` see the query and the answers only. "
+        "Gains are paired by scenario; a scenario whose evaluation failed is unscored and enters no mean.\n\n"
+        f"## Where it comes from\n\n{notes}\n\n```yaml\n{OmegaConf.to_yaml(bench.cfg, resolve=True)}```\n"
+    )
+    atomic_write_text(folder / REPORT, text)

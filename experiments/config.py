@@ -1,0 +1,261 @@
+"""Types of the configuration: what a key is called and what it may hold. The values are in ``conf/``.
+
+A verb's configuration is one of the ``...Config`` classes below. Groups (data, llm, planner, encoder, tracker) have
+one class per option; a planner's options are its own hyperparameters, so a new planner needs no file here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from ..distill.settings import DistillSettings
+from ..planners import available_planners, planner_class
+
+CONF = "pkg://raise_agent.conf"
+
+
+@dataclass
+class AttributesConfig:
+    """Which attribute table, and what its questions cost."""
+
+    table: str = MISSING
+    """``penguin``, or the path of a JSON file of the same form."""
+    costs: Any = None
+    """Cost in score points by attribute key, such as ``{self_harm: 0.1}``; the others keep the table's. Not typed
+    as a mapping, since Hydra would then refuse keys that the default does not hold."""
+
+
+@dataclass
+class SplitConfig:
+    """Shares of the scenarios; which one a scenario falls into depends on its content alone."""
+
+    train: float = MISSING
+    validation: float = MISSING
+    test: float = MISSING
+    by: str = MISSING
+    """``scenario``; or ``query`` or ``profile``, to keep all scenarios that share one on the same side."""
+
+
+@dataclass
+class SyntheticData:
+    """Scenarios drawn from the attribute table's network."""
+
+    name: str = "synthetic"
+    n: int = MISSING
+    seed: int = MISSING
+    missing: float = MISSING
+    """Share of values, 0 to 1, that profiles do not hold."""
+    split: SplitConfig = field(default_factory=SplitConfig)
+
+
+@dataclass
+class FileData:
+    """Scenarios from files."""
+
+    name: str = "files"
+    path: str = MISSING
+    """A file, a folder in the hub's layout, or a hub id."""
+    format: str = MISSING
+    """``auto``, or ``queries``, ``hub``, ``jsonl``."""
+    on_bad: str = MISSING
+    """``fail`` at the first bad record, or ``skip`` and count it."""
+    split: SplitConfig = field(default_factory=SplitConfig)
+
+
+@dataclass
+class SimulatedLLM:
+    """The embedded model: responder, judge and prior simulated."""
+
+    name: str = "simulated"
+    seed: int = MISSING
+    judge_noise: float = MISSING
+    """Standard deviation of one judgement, per dimension, in score points."""
+    failure_rate: float = MISSING
+    """Share of evaluations that come back unscored."""
+    prior_doubt: float = MISSING
+    """How far the prior's guess lies from the truth, in log units."""
+
+
+@dataclass
+class HashingEncoderConfig:
+    """Hashed words; needs no download."""
+
+    name: str = "hashing"
+    dimension: int = MISSING
+
+
+@dataclass
+class SentenceTransformerConfig:
+    """The paper's encoder."""
+
+    name: str = "sentence_transformer"
+    model: str = MISSING
+
+
+@dataclass
+class StaticEncoderConfig:
+    """A static distillation of a sentence transformer."""
+
+    name: str = "static"
+    model: str = MISSING
+    dimension: int = MISSING
+
+
+@dataclass
+class NoTracker:
+    """Nothing is tracked."""
+
+    name: str = "none"
+
+
+@dataclass
+class WandbTracker:
+    """Weights & Biases."""
+
+    name: str = "wandb"
+    project: str = MISSING
+    entity: str | None = None
+    mode: str = MISSING
+    """``offline`` or ``online``."""
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class RunnerConfig:
+    """How searches are run."""
+
+    searches: int = MISSING
+    """Most searches under way at once."""
+    attempts: int = MISSING
+    """How often a failed evaluation is made in all."""
+
+
+@dataclass
+class EvaluationConfig:
+    """What is compared on the test scenarios."""
+
+    methods: list[str] = MISSING
+    """``none``, ``random``, ``static``, ``distilled``, ``oracle``, ``full``, or any planner."""
+    scenarios: int | None = None
+    """Most test scenarios; null takes all."""
+    decline: float = MISSING
+    """Probability, 0 to 1, that the user declines a question."""
+    policy: str | None = None
+    """Folder of the policy to evaluate."""
+
+
+def _thawed(cls: type[Any], name: str, extra: list[tuple[str, Any, Any]]) -> type[Any]:
+    """A mutable twin of a frozen settings class: OmegaConf makes frozen classes read-only.
+
+    A tuple of ints holds attribute indices; in a configuration attributes are named, so it becomes strings.
+    """
+    hints = typing.get_type_hints(cls)
+    fields: list[tuple[str, Any, Any]] = list(extra)
+    for entry in dataclasses.fields(cls):
+        kind, default = hints[entry.name], entry.default
+        if kind == tuple[int, ...]:
+            fields.append((entry.name, list[str], field(default_factory=list)))
+        else:
+            fields.append((entry.name, kind, field(default=default)))
+    return dataclasses.make_dataclass(name, fields)
+
+
+DistillConfig = _thawed(DistillSettings, "DistillConfig", [])
+
+
+@dataclass
+class CommonConfig:
+    """What every verb needs."""
+
+    seed: int = MISSING
+    budget: int = MISSING
+    """Most questions."""
+    attributes: AttributesConfig = field(default_factory=AttributesConfig)
+    data: Any = MISSING
+    llm: Any = MISSING
+    runner: RunnerConfig = field(default_factory=RunnerConfig)
+    store: str = MISSING
+    """SQLite file of all evaluations."""
+    tracker: Any = MISSING
+    sensitivity_scenarios: int = MISSING
+    """How many training scenarios the static order is measured on, where none is given."""
+
+
+@dataclass
+class PlanConfig(CommonConfig):
+    """``raise-agent plan``"""
+
+    planner: Any = MISSING
+
+
+@dataclass
+class DistillVerbConfig(CommonConfig):
+    """``raise-agent distill``"""
+
+    encoder: Any = MISSING
+    distill: Any = field(default_factory=DistillConfig)
+
+
+@dataclass
+class EvaluateConfig(CommonConfig):
+    """``raise-agent evaluate``"""
+
+    planner: Any = MISSING
+    evaluate: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+@dataclass
+class RunConfig(CommonConfig):
+    """``raise-agent run``"""
+
+    planner: Any = MISSING
+    encoder: Any = MISSING
+    distill: Any = field(default_factory=DistillConfig)
+    evaluate: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+@dataclass
+class PenguinConfig:
+    """``raise-agent penguin``"""
+
+    attributes: AttributesConfig = field(default_factory=AttributesConfig)
+    data: Any = MISSING
+    output: str = MISSING
+    """JSON Lines file to write."""
+
+
+_OPTIONS: dict[str, dict[str, type[Any]]] = {
+    "data": {"synthetic": SyntheticData, "files": FileData},
+    "llm": {"simulated": SimulatedLLM},
+    "encoder": {
+        "hashing": HashingEncoderConfig,
+        "sentence_transformer": SentenceTransformerConfig,
+        "static": StaticEncoderConfig,
+    },
+    "tracker": {"none": NoTracker, "wandb": WandbTracker},
+}
+
+
+def register_schemas() -> None:
+    """Make the types known to Hydra, and every planner an option of the group ``planner``."""
+    store = ConfigStore.instance()
+    for verb, schema in {
+        "plan": PlanConfig,
+        "distill": DistillVerbConfig,
+        "evaluate": EvaluateConfig,
+        "run": RunConfig,
+        "penguin": PenguinConfig,
+    }.items():
+        store.store(name=f"{verb}_schema", node=schema)
+    for group, options in _OPTIONS.items():
+        for option, schema in options.items():
+            store.store(group=group, name=f"{option}_schema", node=schema)
+    for name in available_planners():
+        schema = _thawed(planner_class(name), f"{name}_planner", [("name", str, field(default=name))])
+        store.store(group="planner", name=name, node=schema)

@@ -1,0 +1,132 @@
+"""From the store to a policy folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ..attributes import AttributeTable
+from ..distill.dataset import examples_from_store
+from ..distill.settings import DistillSettings
+from ..distill.train import Epoch, Trained, train
+from ..encoders import Encoder
+from ..encoders.hashing import HashingEncoder
+from ..errors import ConfigError
+from ..files import atomic_write_text
+from ..policies import AcquisitionPolicy
+from ..policies.folder import PolicyParts
+from .assembly import Bench, distill_settings, encoder_from
+from .provenance import content_digest, describe_run
+from .tracking import Tracker
+
+POLICY, CURVE = "policy", "distill.json"
+
+_GOLDEN_QUERIES = (
+    "Is it a good idea to hand in my notice this week?",
+    "How do I get through the next few nights?",
+    "Should I tell them what I really think?",
+    "What is the quickest way to lose some weight?",
+    "Can I lend a friend most of what I have put aside?",
+)
+"""Made up for the golden decisions; nobody's words."""
+
+
+def distill_policy(bench: Bench, tracker: Tracker, folder: Path) -> Path:
+    """Train on every stored evaluation of the training scenarios; write ``policy/`` and ``distill.json``.
+
+    Returns:
+        The policy's folder.
+
+    Raises:
+        ConfigError: there is nothing to learn from.
+    """
+    cfg = bench.cfg
+    settings = distill_settings(cfg.distill)
+    encoder, value_encoder = encoder_from(cfg.encoder), HashingEncoder(settings.value_dimension)
+    sides = bench.scenarios
+    if not sides.train:
+        raise ConfigError("nothing to distil from: data.split leaves no training scenario")
+    with bench.runner("looking up evaluations") as runner:
+        identity = runner.identity
+    training = examples_from_store(sides.train, bench.store, identity, encoder, value_encoder)
+    validation = None
+    if sides.validation:
+        validation = examples_from_store(sides.validation, bench.store, identity, encoder, value_encoder)
+
+    def on_epoch(epoch: Epoch) -> None:
+        losses = {"distill/epoch": epoch.number, "distill/training_loss": epoch.training_loss}
+        if epoch.validation_loss is not None:
+            losses["distill/validation_loss"] = epoch.validation_loss
+        tracker.log(losses)
+
+    trained = train(training, validation, settings, cfg.seed, on_epoch)
+    provenance = _provenance(bench, identity, training.evaluations)
+    policy = AcquisitionPolicy(_parts(bench.table, cfg.budget, settings, encoder, trained, provenance))
+    target = folder / POLICY
+    policy.save(target, golden_inputs(bench.table))
+    curve = [{"epoch": e.number, "training": e.training_loss, "validation": e.validation_loss} for e in trained.curve]
+    log = {**provenance, "gain_spread": trained.gain_spread, "curve": curve}
+    atomic_write_text(folder / CURVE, json.dumps(log, indent=2) + "\n")
+    tracker.artifact("policy", "policy", target)
+    return target
+
+
+def _plain(cfg: Any) -> dict[str, Any]:
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _parts(
+    table: AttributeTable,
+    budget: int,
+    settings: DistillSettings,
+    encoder: Encoder,
+    trained: Trained,
+    provenance: dict[str, Any],
+) -> PolicyParts:
+    return PolicyParts(
+        table=table,
+        budget=budget,
+        min_gain=settings.min_gain,
+        gain_spread=max(trained.gain_spread, 1e-6),
+        shape=trained.shape,
+        weights=trained.weights,
+        encoder=encoder,
+        provenance=provenance,
+    )
+
+
+def _provenance(bench: Bench, identity: int, evaluations: int) -> dict[str, Any]:
+    """Which models, planners, data and commit a policy comes from."""
+    sides = bench.scenarios
+    return {
+        **describe_run(bench.cfg.seed, simulated=bench.safety.simulated),
+        "models": {"safety": dict(bench.safety.identity), "prior": dict(bench.prior.identity)},
+        "evaluations_asked_by": bench.store.origins(identity, [s.digest for s in sides.train]),
+        "data": {
+            "name": sides.name,
+            "training_scenarios": len(sides.train),
+            "validation_scenarios": len(sides.validation),
+            "training_evaluations": evaluations,
+            "training_digest": content_digest(sides.train),
+        },
+        "encoder": _plain(bench.cfg.encoder),
+        "distill": _plain(bench.cfg.distill),
+    }
+
+
+def golden_inputs(table: AttributeTable) -> list[tuple[str, dict[str, str | None]]]:
+    """Made-up inputs that touch every attribute: nothing known, one answer, one answer and one declined."""
+    inputs: list[tuple[str, dict[str, str | None]]] = [(query, {}) for query in _GOLDEN_QUERIES]
+    for index, attribute in enumerate(table):
+        query = _GOLDEN_QUERIES[index % len(_GOLDEN_QUERIES)]
+        answer = max(attribute.values, key=lambda value: attribute.values[value], default="yes")
+        other = table[(index + 1) % len(table)]
+        inputs.append((query, {attribute.key: answer}))
+        if other.key != attribute.key:
+            inputs.append((query, {attribute.key: answer, other.key: None}))
+    return inputs

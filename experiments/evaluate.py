@@ -1,0 +1,22 @@
+"""``raise-agent evaluate``: compare methods on scenarios that nobody planned over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from .comparing import REPORT, compare, heading, results_table
+from .config import CONF
+from .job import job
+
+
+@hydra.main(version_base="1.3", config_path=CONF, config_name="evaluate")
+def main(cfg: DictConfig) -> None:
+    """Compare methods on the test scenarios."""
+    with job(cfg, "evaluate") as (bench, tracker, folder):
+        policy = None if cfg.evaluate.policy is None else Path(cfg.evaluate.policy)
+        results = compare(bench, tracker, folder, policy)
+        print(f"{heading(bench, len(bench.scenarios.test[: cfg.evaluate.scenarios]))}\n\n{results_table(results)}")
+        print(f"\nReport: {folder / REPORT}")

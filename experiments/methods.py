@@ -1,0 +1,176 @@
+"""What is compared on held-out scenarios: each method decides what is asked of a user, and no more.
+
+``none``, ``full`` are the two ends. ``random``, ``static`` and ``distilled`` decide as an agent must, from the query
+and the answers so far. Planners (``greedy``, ``mcts``, ...; ``oracle`` is ``exhaustive``) search over the very
+scenario with the safety model at hand: what planning would reach there, not what an agent can.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+from omegaconf import DictConfig
+
+from ..envs.dynamics import Rules, State, is_truncated, start, step
+from ..errors import ConfigError, did_you_mean
+from ..planners import Plan, Search, available_planners
+from ..planners.runner import Runner, Task, search_rng
+from ..policies import AcquisitionPolicy, Ask
+from ..scenario import Disclosure, Inquiry, Scenario
+from .assembly import Bench
+
+AGENTS = ("none", "random", "static", "distilled", "full")
+ALIASES = {"oracle": "exhaustive"}
+
+Chooser = Callable[[Inquiry, Disclosure, State], int]
+"""What an agent does next, from what it may see: an attribute index, or the answer action."""
+
+
+def check_evaluation(cfg: DictConfig) -> None:
+    """Refuse settings of the ``evaluate`` part that cannot work, before anything is run.
+
+    Raises:
+        ConfigError: a method is unknown or repeated, or a number out of range.
+    """
+    names = list(cfg.methods)
+    valid = {*AGENTS, *ALIASES, *available_planners()}
+    for name in names:
+        if name not in valid:
+            raise ConfigError(f"evaluate.methods: unknown method {name!r}: {did_you_mean(name, valid)}")
+    if len(set(names)) != len(names) or not names:
+        raise ConfigError("evaluate.methods must name at least one method, each once")
+    if not 0 <= cfg.decline <= 1:
+        raise ConfigError(f"evaluate.decline must be a probability between 0 and 1, not {cfg.decline}")
+    if cfg.scenarios is not None and cfg.scenarios < 1:
+        raise ConfigError(f"evaluate.scenarios must be 1 or more, or null for all, not {cfg.scenarios}")
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What came of one scenario under one method."""
+
+    asked: tuple[int, ...]
+    """Attributes asked, in order."""
+    known: int
+    """The subset that was answered."""
+    evaluations: int = 0
+    """Evaluations spent on this very scenario to decide what to ask."""
+
+
+def converse(rules: Rules, scenario: Scenario, choose: Chooser, declines: int) -> Conversation:
+    """Play a user with this profile against an agent.
+
+    Args:
+        rules: number of attributes and budget.
+        scenario: whose profile answers.
+        choose: the agent.
+        declines: the subset of attributes that this user will not answer; unknown ones are never answered.
+    """
+    state = start()
+    asked: list[int] = []
+    answerable = scenario.profile.known & ~declines
+    while not is_truncated(rules, state):
+        answers = scenario.profile.disclose(state.known)
+        refused = Disclosure.of({scenario.profile.keys[i]: None for i in asked if not state.known >> i & 1})
+        seen = Disclosure(answers.keys + refused.keys, answers.answers + refused.answers)
+        action = choose(scenario.inquiry, seen, state)
+        if action == rules.answer:
+            break
+        asked.append(action)
+        state = step(rules, state, action, declined=not answerable >> action & 1)
+    return Conversation(tuple(asked), state.known)
+
+
+def declined_by(scenario: Scenario, probability: float, seed: int) -> int:
+    """The subset this user declines; the same for every method."""
+    n = len(scenario.profile.keys)
+    drawn = np.random.default_rng([seed, 1, int(scenario.digest, 16)]).random(n) < probability
+    return sum(1 << index for index in range(n) if drawn[index])
+
+
+def follow(order: Sequence[int], rules: Rules) -> Chooser:
+    """Ask in a fixed order."""
+
+    def choose(inquiry: Inquiry, seen: Disclosure, state: State) -> int:
+        return next((index for index in order if not state.asked >> index & 1), rules.answer)
+
+    return choose
+
+
+def obey(policy: AcquisitionPolicy) -> Chooser:
+    """Ask what the policy says."""
+
+    def choose(inquiry: Inquiry, seen: Disclosure, state: State) -> int:
+        decision = policy.decide(inquiry.query, dict(seen.items()))
+        return policy.table.index(decision.attribute.key) if isinstance(decision, Ask) else len(policy.table)
+
+    return choose
+
+
+def conversations(
+    method: str,
+    bench: Bench,
+    runner: Runner,
+    scenarios: Sequence[Scenario],
+    policy: AcquisitionPolicy | None,
+    planner: tuple[str, Mapping[str, Any]],
+) -> list[Conversation]:
+    """One conversation per scenario under a method.
+
+    Args:
+        method: one that ``check_evaluation`` lets pass.
+        bench: table, budget, configuration.
+        runner: for planners.
+        scenarios: held-out scenarios.
+        policy: needed for ``distilled``.
+        planner: name and settings of the configured planner, used where it is the method; others run as they come.
+    """
+    cfg, n = bench.cfg, len(bench.table)
+    if method == "full":
+        return [Conversation(tuple(range(n)), scenario.profile.known) for scenario in scenarios]
+    if method == "none":
+        return [Conversation((), 0) for _ in scenarios]
+    rules = Rules(n, cfg.budget)
+    choosers: list[Chooser]
+    spent = [0] * len(scenarios)
+    if method == "distilled":
+        if policy is None:
+            raise ConfigError("evaluate.methods has 'distilled': give the policy's folder as evaluate.policy")
+        choosers = [obey(policy)] * len(scenarios)
+    elif method == "static":
+        choosers = [follow(bench.static_order(), rules)] * len(scenarios)
+    elif method == "random":
+        choosers = [follow(search_rng(cfg.seed, s).permutation(n).tolist(), rules) for s in scenarios]
+    else:
+        plans = plan_all(bench, runner, scenarios, ALIASES.get(method, method), planner)
+        choosers = [follow(plan.path, rules) for plan in plans]
+        spent = [plan.evaluations for plan in plans]
+    talks = []
+    for scenario, choose, evaluations in zip(scenarios, choosers, spent, strict=True):
+        talk = converse(rules, scenario, choose, declined_by(scenario, cfg.evaluate.decline, cfg.seed))
+        talks.append(Conversation(talk.asked, talk.known, evaluations))
+    return talks
+
+
+def plan_all(
+    bench: Bench,
+    runner: Runner,
+    scenarios: Sequence[Scenario],
+    name: str,
+    configured: tuple[str, Mapping[str, Any]],
+) -> list[Plan]:
+    """A plan per scenario; by the configured planner if it has that name, else by one with its own defaults."""
+    settings = configured[1] if configured[0] == name else {}
+    planner = bench.planner(name, settings)
+
+    def begin(scenario: Scenario) -> Search[Plan]:
+        return planner.search(bench.problem(scenario), search_rng(bench.cfg.seed, scenario))
+
+    tasks = [Task(scenario, partial(begin, scenario)) for scenario in scenarios]
+    used = {entry.name: getattr(planner, entry.name) for entry in fields(cast(Any, planner))}
+    return runner.run(tasks, origin=f"{name} {json.dumps(used, sort_keys=True)}")

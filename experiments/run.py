@@ -1,0 +1,23 @@
+"""``raise-agent run``: plan, distil and evaluate in one go."""
+
+from __future__ import annotations
+
+import hydra
+from omegaconf import DictConfig
+
+from .comparing import REPORT, compare, heading, results_table
+from .config import CONF
+from .distilling import distill_policy
+from .job import job
+from .planning import plan_scenarios
+
+
+@hydra.main(version_base="1.3", config_path=CONF, config_name="run")
+def main(cfg: DictConfig) -> None:
+    """Plan, distil, evaluate."""
+    with job(cfg, "run") as (bench, tracker, folder):
+        plan_scenarios(bench, tracker, folder)
+        policy = distill_policy(bench, tracker, folder)
+        results = compare(bench, tracker, folder, policy)
+        print(f"{heading(bench, len(bench.scenarios.test[: cfg.evaluate.scenarios]))}\n\n{results_table(results)}")
+        print(f"\nPolicy: {policy}\nReport: {folder / REPORT}")

@@ -1,0 +1,35 @@
+"""How much each attribute alone adds to the safety score (paper, Figure 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from ..errors import ConfigError
+from ..planners import Evaluate, Search
+from ..planners.runner import Runner, Task
+from ..scenario import Scenario
+from ..subsets import members
+
+
+def score_subsets(subsets: Sequence[int]) -> Search[list[float | None]]:
+    """The simplest search: have these subsets scored."""
+    scores: list[float | None] = yield Evaluate(subsets)
+    return scores
+
+
+def measure_sensitivities(runner: Runner, scenarios: Sequence[Scenario], n_attributes: int) -> list[float]:
+    """Mean gain of each attribute over knowing nothing, in score points; 0 where nobody has a value.
+
+    Raises:
+        ConfigError: there are no scenarios to measure on.
+    """
+    if not scenarios:
+        raise ConfigError("a static order is measured on training scenarios, and there are none; give planner.order")
+    tasks = [Task(s, partial(score_subsets, [0, *(1 << i for i in members(s.profile.known))])) for s in scenarios]
+    gains: list[list[float]] = [[] for _ in range(n_attributes)]
+    for scenario, scores in zip(scenarios, runner.run(tasks, origin="sensitivity"), strict=True):
+        for index, score in zip(members(scenario.profile.known), scores[1:], strict=True):
+            if score is not None and scores[0] is not None:
+                gains[index].append(score - scores[0])
+    return [sum(found) / len(found) if found else 0.0 for found in gains]

@@ -1,0 +1,38 @@
+"""Tables as people read them: Markdown that is aligned, so that it reads in a terminal too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .statistics import Mean
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, first column to the left, the others to the right.
+
+    >>> print(markdown_table(["a", "b"], [["x", "10"]]))
+    | a |  b |
+    | - | -: |
+    | x | 10 |
+    """
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = [("-" * w) if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    return "\n".join([line(header), line(rule), *(line(row) for row in rows)])
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number, or a dash where there is none."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
+
+
+def interval(mean: Mean, digits: int = 2) -> str:
+    """A mean with its interval, ``3.51 [3.48, 3.54]``."""
+    if not math.isfinite(mean.low):
+        return number(mean.mean, digits)
+    return f"{mean.mean:.{digits}f} [{mean.low:.{digits}f}, {mean.high:.{digits}f}]"

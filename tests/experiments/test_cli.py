@@ -1,0 +1,284 @@
+"""The command line from outside: verbs, sweeps, errors, resuming."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from raise_agent import AcquisitionPolicy, Answer, Ask
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+SMALL = ("data.n=120", "distill.epochs=2", "sensitivity_scenarios=20")
+
+
+def the_folder(tmp_path: Path, verb: str) -> Path:
+    (folder,) = (tmp_path / "runs" / verb).iterdir()
+    return folder
+
+
+def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(cli: Cli, tmp_path: Path) -> None:
+    done = cli("run", *SMALL, "planner.evaluations=8")
+    folder = the_folder(tmp_path, "run")
+    results = json.loads((folder / "results.json").read_text())
+    assert results["simulated"] is True
+    assert [m["method"] for m in results["methods"]] == results["config"]["evaluate"]["methods"]
+    by_name = {m["method"]: m for m in results["methods"]}
+    assert by_name["none"]["questions"] == 0
+    assert by_name["full"]["questions"] == 10
+    assert by_name["full"]["share_of_full_gain"] == pytest.approx(1)
+    assert by_name["oracle"]["score"]["mean"] >= by_name["mcts"]["score"]["mean"] >= by_name["random"]["score"]["mean"]
+    assert by_name["mcts"]["evaluations"] == 8
+    assert all(by_name[m]["evaluations"] == 0 for m in ("random", "static", "distilled"))
+    plans = [json.loads(line) for line in (folder / "plans.jsonl").read_text().splitlines()]
+    talks = [json.loads(line) for line in (folder / "conversations.jsonl").read_text().splitlines()]
+    assert not {plan["digest"] for plan in plans} & {talk["digest"] for talk in talks}
+    assert len(plans) + len(talks) == 120
+    assert "Simulated" in done.stdout
+    assert "Simulated" in (folder / "results.md").read_text()
+    assert str(folder.relative_to(tmp_path) / "results.md") in done.stdout
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        policy = AcquisitionPolicy.load(folder / "policy")
+    assert isinstance(policy.decide("Should I sell the car and move?", {"Age": "25-34"}), Ask)
+    assert isinstance(policy.decide("Should I?", {"Age": None, "Gender": None, "emotion": "anger"}), Answer)
+    provenance = policy.provenance
+    assert provenance["data"]["training_evaluations"] == sum(provenance["evaluations_asked_by"].values())
+    origins = [origin.partition(" ") for origin in provenance["evaluations_asked_by"]]
+    assert any(name == "mcts" and json.loads(settings)["evaluations"] == 8 for name, _, settings in origins)
+
+
+def test_the_verbs_one_by_one_give_what_run_gives(cli: Cli, tmp_path: Path) -> None:
+    cli("run", *SMALL, "planner.evaluations=8", "hydra.run.dir=whole")
+    cli(
+        "plan",
+        "data.n=120",
+        "planner.evaluations=8",
+        "store=b.sqlite",
+        "hydra.run.dir=plan",
+        "sensitivity_scenarios=20",
+    )
+    cli("distill", *SMALL, "store=b.sqlite", "hydra.run.dir=distill")
+    cli(
+        "evaluate",
+        "data.n=120",
+        "sensitivity_scenarios=20",
+        "planner.evaluations=8",
+        "store=b.sqlite",
+        "evaluate.policy=distill/policy",
+        "hydra.run.dir=evaluate",
+    )
+    assert (tmp_path / "plan/plans.jsonl").read_bytes() == (tmp_path / "whole/plans.jsonl").read_bytes()
+    for file in ("weights.safetensors", "golden.json"):
+        assert (tmp_path / "distill/policy" / file).read_bytes() == (tmp_path / "whole/policy" / file).read_bytes()
+    one, other = (json.loads((tmp_path / f / "results.json").read_text())["methods"] for f in ("evaluate", "whole"))
+    assert one == other
+
+
+def test_a_sweep_gives_one_folder_a_configuration(cli: Cli, tmp_path: Path) -> None:
+    cli("plan", "-m", "planner=random,greedy", "budget=2,3", "data.n=40")
+    (sweep,) = (tmp_path / "runs/sweeps/plan").iterdir()
+    jobs = sorted(folder.name for folder in sweep.iterdir() if folder.is_dir())
+    assert len(jobs) == 4
+    found = {
+        (summary["planner"]["name"], summary["figures"]["mean_questions"])
+        for summary in (json.loads((sweep / job / "plan.json").read_text()) for job in jobs)
+    }
+    assert found == {("random", 2.0), ("random", 3.0), ("greedy", 2.0), ("greedy", 3.0)}
+
+
+def test_costs_shorten_plans_and_another_table_works(cli: Cli, tmp_path: Path) -> None:
+    attributes = [
+        {"key": key, "name": name, "kind": kind, "question": f"{name}?"}
+        for key, name, kind in (
+            ("diet", "Diet", "health"),
+            ("kids", "Children", "demographic"),
+            ("mood", "Mood", "emotional"),
+        )
+    ]
+    (tmp_path / "own.json").write_text(json.dumps({"name": "own", "attributes": attributes}))
+    records = [
+        {
+            "id": f"r{i}",
+            "domain": "Food",
+            "query": f"What can I cook for {i} guests?",
+            "profile": {
+                "Diet": "vegan" if i % 2 else "anything",
+                "kids": str(i % 3),
+                "MOOD": None if i % 5 == 0 else "calm",
+            },
+        }
+        for i in range(60)
+    ]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    own = ("attributes.table=own.json", "data=files", "data.path=own.jsonl", "budget=2")
+    cli("run", *own, "distill.epochs=2", "hydra.run.dir=free")
+    cli("plan", *own, "attributes.costs={diet:9,kids:9,mood:9}", "hydra.run.dir=dear", "planner=exhaustive")
+    free = json.loads((tmp_path / "free/plan.json").read_text())["figures"]
+    dear = json.loads((tmp_path / "dear/plan.json").read_text())["figures"]
+    assert free["mean_questions"] == 2
+    assert dear["mean_questions"] == 0
+
+
+def test_unscored_evaluations_are_counted_and_enter_no_mean(cli: Cli, tmp_path: Path) -> None:
+    cli("run", *SMALL, "planner.evaluations=8", "llm.failure_rate=0.25", "hydra.run.dir=out")
+    text = (tmp_path / "out/results.json").read_text()
+    results = json.loads(text)
+    shares = [m["unscored"] for m in results["methods"]]
+    assert any(share > 0.05 for share in shares)
+    n = results["data"]["scenarios"]
+    for method in results["methods"]:
+        assert method["score"]["n"] == round(n * (1 - method["unscored"]))
+        assert 1 <= method["score"]["mean"] <= 5
+    lines = [json.loads(line) for line in (tmp_path / "out/conversations.jsonl").read_text().splitlines()]
+    scored = [line["methods"]["static"]["score"] for line in lines]
+    assert scored.count(None) == n - next(m for m in results["methods"] if m["method"] == "static")["score"]["n"]
+
+
+def test_with_everything_unscored_no_number_is_made_up(cli: Cli, tmp_path: Path) -> None:
+    failed = cli("run", *SMALL, "planner=random", "llm.failure_rate=1.0", "hydra.run.dir=out", status=2)
+    assert "no evaluation of these" in failed.stderr
+    assert {json.loads(line)["value"] for line in (tmp_path / "out/plans.jsonl").read_text().splitlines()} == {None}
+    cli("evaluate", "data.n=60", "evaluate.methods=[none,random,full]", "llm.failure_rate=1.0", "hydra.run.dir=none")
+    for method in json.loads((tmp_path / "none/results.json").read_text())["methods"]:
+        assert method["score"]["mean"] is None
+        assert method["unscored"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plna"], ["unknown verb 'plna'", "did you mean 'plan'"]),
+        (["plan", "planner=mtcs"], ["planner=mtcs", "did you mean 'mcts'", "exhaustive"]),
+        (["plan", "planner.evaluation=3"], ["did you mean 'evaluations'"]),
+        (["plan", "planer=mcts"], ["did you mean 'planner'"]),
+        (["plan", "planner.evaluations=many"], ["planner.evaluations=many", "could not be converted to Integer"]),
+        (["plan", "planner.evaluations=0"], ["evaluations must be 1 or more"]),
+        (["plan", "budget=0"], ["budget must be between 1 and the number of attributes, 10, not 0"]),
+        (["plan", "budget=11"], ["budget must be between 1 and the number of attributes, 10, not 11"]),
+        (["plan", "+planner.evaluations=3"], ["leave it out"]),
+        (["plan", "attributes.costs={self_hrm:1}"], ["self_hrm", "did you mean 'self_harm'"]),
+        (["plan", "attributes.table=none.json"], ["none.json"]),
+        (["plan", "data=files", "data.path=none.json"], ["none.json: no such file"]),
+        (["plan", "data=files", "data.path=bad.json"], ["bad.json", "line 1"]),
+        (["plan", "data=files", "data.path=empty.jsonl"], ["empty.jsonl"]),
+        (["plan", "data=files", "data.path=partly.jsonl"], ["partly.jsonl", "2", "query"]),
+        (["plan", "data.split.train=0.9"], ["sum to 1"]),
+        (["plan", "data.split.by=moon"], ["moon"]),
+        (["plan", "data.n=0"], ["must be 1 or more"]),
+        (["plan", "store=."], ["store"]),
+        (["run", "distill.epochs=0"], ["distill.epochs must be 1 or more"]),
+        (["run", "evaluate.methods=[mcst]"], ["unknown method 'mcst'", "did you mean 'mcts'"]),
+        (["run", "evaluate.decline=2"], ["evaluate.decline"]),
+        (["distill", "data.n=20"], ["no evaluation of these", "raise-agent plan"]),
+        (["evaluate", "data.n=20"], ["evaluate.policy"]),
+        (["evaluate", "data.n=20", "evaluate.policy=none"], ["none: no such folder"]),
+        (["plan", "data.n"], ["data.n"]),
+        (["plan", "llm.judge_noise=-1"], ["judge_noise"]),
+        (["plan", "planner=static", "planner.order=[age,moon]"], ["moon"]),
+        (["penguin"], ["output"]),
+    ],
+)
+def test_a_mistake_gets_one_clear_message(cli: Cli, tmp_path: Path, arguments: list[str], said: list[str]) -> None:
+    (tmp_path / "bad.json").write_text('[{"query": ')
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "partly.jsonl").write_text(
+        '{"query": "Is it?", "profile": {"age": "25-34"}}\n{"profile": {"age": "30"}}\n'
+    )
+    done = cli(*arguments, status=2)
+    for part in said:
+        assert part in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_bad_records_can_be_skipped_and_are_counted(cli: Cli, tmp_path: Path) -> None:
+    good = [
+        json.dumps({"query": f"Is plan {i} sound?", "profile": {"age": "25-34", "emotion": "anger"}}) for i in range(30)
+    ]
+    (tmp_path / "partly.jsonl").write_text("\n".join([*good, '{"profile": {}}', "{broken"]) + "\n")
+    done = cli("plan", "data=files", "data.path=partly.jsonl", "data.on_bad=skip", "hydra.run.dir=out")
+    assert json.loads((tmp_path / "out/plan.json").read_text())["data"]["skipped_records"] == 2
+    assert done.stderr.count("skipped: ") == 2
+
+
+def test_penguin_writes_what_files_reads(cli: Cli, tmp_path: Path) -> None:
+    cli("penguin", "data.n=60", "output=a.jsonl")
+    cli("penguin", "data=files", "data.path=a.jsonl", "output=b.jsonl")
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 60
+
+
+def _finished(store: Path) -> int:
+    try:
+        with sqlite3.connect(store) as database:
+            return int(database.execute("SELECT count(*) FROM evaluations").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_stopped_from_outside_goes_on_to_the_same_plans(cli: Cli, tmp_path: Path, how: signal.Signals) -> None:
+    settings = ["data.n=700", "planner.evaluations=30", "runner.searches=40"]
+    cli("plan", *settings, "store=undisturbed.sqlite", "hydra.run.dir=undisturbed")
+    total = _finished(tmp_path / "undisturbed.sqlite")
+    command = [sys.executable, "-m", "raise_agent.experiments.main", "plan", *settings, "store=s.sqlite"]
+    stopped = 0
+    for part in (0.1, 0.4, 0.7):
+        environment = {**os.environ, "WANDB_SILENT": "true"}
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        deadline = time.monotonic() + 60
+        while (
+            process.poll() is None and _finished(tmp_path / "s.sqlite") < part * total and time.monotonic() < deadline
+        ):
+            time.sleep(0.01)
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+        stopped += process.returncode != 0
+        if how is signal.SIGINT and process.returncode:
+            assert process.returncode == 130
+            assert "kept in s.sqlite; the same command goes on from there" in said
+            assert "Traceback" not in said
+    assert stopped, "every run ended before it could be stopped"
+    kept = _finished(tmp_path / "s.sqlite")
+    assert 0 < kept < total
+    done = cli("plan", *settings, "store=s.sqlite", "hydra.run.dir=resumed")
+    assert (tmp_path / "resumed/plans.jsonl").read_bytes() == (tmp_path / "undisturbed/plans.jsonl").read_bytes()
+    assert _finished(tmp_path / "s.sqlite") == total
+    assert json.loads((tmp_path / "resumed/plan.json").read_text())["tally"]["scored"] == total - kept
+    assert re.search(rf"{total - kept:,} evaluations", done.stderr)
+
+
+def test_values_and_queries_reach_no_output_but_the_data_files(cli: Cli, tmp_path: Path) -> None:
+    secret, words = "unmistakable-secret-value", "peculiar wording of one person"
+    records = [
+        {
+            "id": f"r{i}",
+            "domain": "Life",
+            "query": f"{words} {i}",
+            "profile": {"age": f"{secret} {i}", "emotion": secret},
+        }
+        for i in range(40)
+    ]
+    (tmp_path / "people.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    done = cli("run", "data=files", "data.path=people.jsonl", "distill.epochs=2", "tracker=wandb")
+    assert secret not in done.stdout + done.stderr
+    assert words not in done.stdout + done.stderr
+    for file in tmp_path.rglob("*"):
+        if file.is_file() and file.name != "people.jsonl":
+            content = file.read_bytes()
+            assert secret.encode() not in content, file
+            assert words.encode() not in content, file
