@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-
-from ..attributes import MAX_ATTRIBUTES
-from ..errors import ConfigError
-from ..subsets import full_mask, mask_of
+from raise_agent.attributes import MAX_ATTRIBUTES
+from raise_agent.envs.dynamics import Rules
+from raise_agent.errors import ConfigError
+from raise_agent.subsets import full_mask, mask_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class PlanningProblem:
     """Standard deviation of one evaluation, in score points; 0 means exact."""
     pool: int = field(init=False)
     """The subset of attributes that may be asked."""
+    rules: Rules = field(init=False)
+    """What ``envs.dynamics`` needs to say which attribute may be asked next."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_attributes <= MAX_ATTRIBUTES:
@@ -50,12 +52,18 @@ class PlanningProblem:
         for name, given in (("costs", self.costs), ("legal", self.legal)):
             if given is not None and len(given) != self.n_attributes:
                 raise ConfigError(f"{name} needs {self.n_attributes} entries, one per attribute, not {len(given)}")
-        if self.costs is not None and not all(math.isfinite(cost) and cost >= 0 for cost in self.costs):
-            raise ConfigError("costs must be numbers of score points, 0 or more")
+        if self.costs is not None:
+            if not all(math.isfinite(cost) and cost >= 0 for cost in self.costs):
+                raise ConfigError("costs must be numbers of score points, 0 or more")
+            object.__setattr__(self, "costs", tuple(float(cost) for cost in self.costs))
         if not (math.isfinite(self.noise) and self.noise >= 0):
             raise ConfigError(f"noise must be a standard deviation, 0 or more, not {self.noise}")
-        legal = full_mask(self.n_attributes) if self.legal is None else mask_of(np.flatnonzero(self.legal).tolist())
-        object.__setattr__(self, "pool", legal)
+        pool = full_mask(self.n_attributes)
+        if self.legal is not None:
+            object.__setattr__(self, "legal", tuple(bool(legal) for legal in self.legal))
+            pool = mask_of(index for index, legal in enumerate(self.legal) if legal)
+        object.__setattr__(self, "pool", pool)
+        object.__setattr__(self, "rules", Rules(self.n_attributes, self.budget))
 
     @property
     def depth(self) -> int:
@@ -104,7 +112,6 @@ class Plan:
     """How many subsets were asked to be scored."""
     trace: tuple[tuple[int, float | None], ...] = ()
     """Every (subset, score) in the order asked."""
-
 
 
 Found = TypeVar("Found")

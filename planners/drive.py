@@ -26,6 +26,8 @@ def drive(
                     question = search.send([evaluate(subset) for subset in subsets])
                 case Rank(subset):
                     question = search.send(rank(subset) if rank is not None else None)
+                case _:
+                    raise TypeError(f"a planner may yield Evaluate or Rank, not {type(question).__name__}")
     except StopIteration as end:
         found: Found = end.value
         return found

@@ -1,0 +1,116 @@
+"""What one search has asked and heard: keeps the evaluation limit and makes the plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from raise_agent.errors import ConfigError
+from raise_agent.subsets import mask_of, members
+
+from .additive import AdditiveFit
+from .contract import Evaluate, Plan, PlanningProblem, Search
+
+
+def check_evaluations(evaluations: int) -> None:
+    """Refuse an evaluation limit below 1."""
+    if evaluations < 1:
+        raise ConfigError(f"evaluations must be 1 or more, not {evaluations}")
+
+
+@dataclass(slots=True)
+class Scoreboard:
+    """The scores of one search, in the order asked."""
+
+    problem: PlanningProblem
+    limit: int
+    """Most evaluations; a hard limit."""
+    scores: dict[int, float | None] = field(default_factory=dict)
+    """subset -> score, None where unscored."""
+    _fit: AdditiveFit = field(init=False, repr=False)
+    _fitted: int = 0
+
+    def __post_init__(self) -> None:
+        self._fit = AdditiveFit(self.problem.n_attributes, self.problem.depth)
+
+    @property
+    def left(self) -> int:
+        """How many more subsets may be evaluated."""
+        return self.limit - len(self.scores)
+
+    def ask(self, subsets: Iterable[int]) -> Search[None]:
+        """Have these subsets scored, in order, as far as the limit allows; none is asked twice.
+
+        A reply that is not a finite number is unscored.
+        """
+        wanted: dict[int, None] = {}
+        for subset in subsets:
+            if len(wanted) >= self.left:
+                break
+            if subset not in self.scores:
+                wanted[subset] = None
+        if wanted:
+            heard: Sequence[float | None] = yield Evaluate(tuple(wanted))
+            for subset, score in zip(wanted, heard, strict=True):
+                self.scores[subset] = float(score) if score is not None and math.isfinite(score) else None
+
+    def ask_prefixes(self, path: Sequence[int]) -> Search[None]:
+        """Have the end of ``path`` scored and, where asking costs, its prefixes, longest first.
+
+        With them, ``plan`` can tell after which question to stop.
+        """
+        shortest = len(path) if self.problem.free else 0
+        yield from self.ask([mask_of(path[:length]) for length in range(len(path), shortest - 1, -1)])
+
+    def worth(self, subset: int) -> float | None:
+        """Score less the cost of asking; None where it is unscored or was not asked."""
+        score = self.scores.get(subset)
+        return None if score is None else score - self.problem.cost_of(subset)
+
+    def best(self, subsets: Iterable[int]) -> int:
+        """The subset of highest worth; of equals the smallest, then that with the lowest indices.
+
+        An unscored one never wins against a scored one. Of unscored ones the largest wins: nothing speaks for
+        asking less.
+        """
+
+        def rank(subset: int) -> tuple[float, ...]:
+            worth, size = self.worth(subset), subset.bit_count()
+            first = (0.0, 0.0, size) if worth is None else (1.0, worth, -size)
+            return (*first, *(-index for index in members(subset)))
+
+        return max(subsets, key=rank)
+
+    def fit(self) -> AdditiveFit:
+        """The additive account of all scores heard so far."""
+        for subset, score in islice(self.scores.items(), self._fitted, None):
+            if score is not None:
+                self._fit.add(subset, score)
+        self._fitted = len(self.scores)
+        return self._fit
+
+    def estimate(self, subset: int) -> float:
+        """The worth, or where there is none an estimate of it, comparable among subsets of one size."""
+        worth = self.worth(subset)
+        return self.fit().estimate(subset) - self.problem.cost_of(subset) if worth is None else worth
+
+    def plan(self, path: Sequence[int]) -> Plan:
+        """The plan that follows ``path`` as far as asking pays.
+
+        Where asking is free the whole path is kept. Where it costs, the path is cut after the scored prefix of
+        highest worth, at the first of equals, so that a question that brings nothing is not asked. A path
+        whose end is unscored is left whole.
+        """
+        worths = [self.worth(mask_of(path[:length])) for length in range(len(path) + 1)]
+        end = len(path)
+        if not self.problem.free and worths[end] is not None:
+            scored = {length: worth for length, worth in enumerate(worths) if worth is not None}
+            end = max(scored, key=lambda length: scored[length])
+        return Plan(
+            path=tuple(path[:end]),
+            value=worths[end],
+            evaluations=len(self.scores),
+            trace=tuple(self.scores.items()),
+        )
