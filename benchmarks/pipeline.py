@@ -64,7 +64,14 @@ def run(command: list[str], folder: Path, environment: dict[str, str] | None = N
 def plan(folder: Path, scenarios: int) -> None:
     """Search with mcts, 20 evaluations a scenario, store included."""
     everything = ["data.split.train=1", "data.split.validation=0", "data.split.test=0"]
-    settings = [f"data.n={scenarios}", "planner=mcts", "planner.evaluations=20", "store=plan.sqlite", *everything]
+    settings = [
+        f"data.n={scenarios}",
+        "planner=mcts",
+        "planner.evaluations=20",
+        "explore=0",
+        "store=plan.sqlite",
+        *everything,
+    ]
     seconds, memory = run([*COMMAND, "plan", *settings], folder)
     print(f"\n{scenarios:,} scenarios, 20 evaluations each with mcts (simulated)")
     print(f"wall                     {seconds:.1f} s, {scenarios * 20 / seconds:,.0f} evaluations/s")

@@ -192,6 +192,8 @@ class PlanConfig(CommonConfig):
     """``raise-agent plan``"""
 
     planner: Any = MISSING
+    explore: int = MISSING
+    """Random subsets scored per scenario beside the search, 0 or more, for distillation."""
 
 
 @dataclass
@@ -211,10 +213,9 @@ class EvaluateConfig(CommonConfig):
 
 
 @dataclass
-class RunConfig(CommonConfig):
+class RunConfig(PlanConfig):
     """``raise-agent run``"""
 
-    planner: Any = MISSING
     encoder: Any = MISSING
     distill: Any = field(default_factory=DistillConfig)
     evaluate: EvaluationConfig = field(default_factory=EvaluationConfig)

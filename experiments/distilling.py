@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from ..attributes import AttributeTable
-from ..distill.dataset import examples_from_store
+from ..distill.dataset import Examples, examples_from_store, examples_of
 from ..distill.settings import DistillSettings
 from ..distill.train import Epoch, Trained, train
 from ..encoders import Encoder
@@ -18,7 +19,9 @@ from ..errors import ConfigError
 from ..files import atomic_write_text
 from ..policies import AcquisitionPolicy
 from ..policies.folder import PolicyParts
+from ..scenario import Scenario
 from .assembly import Bench, distill_settings, encoder_from
+from .planning import Scores
 from .provenance import content_digest, describe_run
 from .tracking import Tracker
 
@@ -34,8 +37,14 @@ _GOLDEN_QUERIES = (
 """Made up for the golden decisions; nobody's words."""
 
 
-def distill_policy(bench: Bench, tracker: Tracker, folder: Path) -> Path:
-    """Train on every stored evaluation of the training scenarios; write ``policy/`` and ``distill.json``.
+def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores | None = None) -> Path:
+    """Train on every evaluation of the training scenarios; write ``policy/`` and ``distill.json``.
+
+    Args:
+        bench: configuration, scenarios, store.
+        tracker: takes the learning curve and the policy.
+        folder: where to write.
+        scores: the evaluations; None takes all that the store holds of these scenarios by this model.
 
     Returns:
         The policy's folder.
@@ -49,12 +58,15 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path) -> Path:
     sides = bench.scenarios
     if not sides.train:
         raise ConfigError("nothing to distil from: data.split leaves no training scenario")
-    with bench.runner("looking up evaluations") as runner:
-        identity = runner.identity
-    training = examples_from_store(sides.train, bench.store, identity, encoder, value_encoder)
-    validation = None
-    if sides.validation:
-        validation = examples_from_store(sides.validation, bench.store, identity, encoder, value_encoder)
+    identity = bench.store.identity(bench.safety.identity)
+
+    def gather(scenarios: Sequence[Scenario]) -> Examples:
+        if scores is None:
+            return examples_from_store(scenarios, bench.store, identity, encoder, value_encoder)
+        return examples_of(scenarios, scores, encoder, value_encoder)
+
+    training = gather(sides.train)
+    validation = gather(sides.validation) if sides.validation else None
 
     def on_epoch(epoch: Epoch) -> None:
         losses = {"distill/epoch": epoch.number, "distill/training_loss": epoch.training_loss}

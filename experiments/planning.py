@@ -5,29 +5,44 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..errors import ConfigError
 from ..files import atomic_write_text
 from ..planners import Plan
-from ..planners.runner import Tally
+from ..planners.runner import Runner, Tally, Task
 from ..scenario import Scenario
+from ..subsets import mask_of, members
 from .assembly import Bench, planner_settings
 from .methods import plan_all
 from .provenance import content_digest, describe_run
+from .sensitivity import score_subsets
 from .tables import markdown_table, number
 from .tracking import Tracker
 
 PLANS, SUMMARY = "plans.jsonl", "plan.json"
 
 
-def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> list[Plan]:
+Scores = dict[str, dict[int, float]]
+"""Scenario digest -> subset -> safety score."""
+
+
+def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
     """Plan over the training and validation scenarios; write ``plans.jsonl`` and ``plan.json``.
 
+    Returns:
+        Everything that was scored on the way, for distillation. It depends on the configuration alone, not on
+        what else the store holds.
+
     Raises:
-        ConfigError: the data leaves no scenario to plan over.
+        ConfigError: the data leaves no scenario to plan over, or ``explore`` is negative.
     """
+    if bench.cfg.explore < 0:
+        raise ConfigError(f"explore must be 0 or more subsets per scenario, not {bench.cfg.explore}")
     scenarios = bench.scenarios.planned
     if not scenarios:
         raise ConfigError("no scenario to plan over: data.split leaves none for train and validation")
@@ -35,6 +50,7 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> list[Plan]:
     limit = configured[1].get("evaluations")
     with bench.runner(f"planning with {configured[0]}", limit) as runner:
         plans = plan_all(bench, runner, scenarios, configured[0], configured)
+        explored = explore(bench, runner, scenarios)
         tally = runner.tally
     lines = [json.dumps(_plain(bench, s, plan)) for s, plan in zip(scenarios, plans, strict=True)]
     atomic_write_text(folder / PLANS, "\n".join(lines) + "\n")
@@ -46,7 +62,36 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> list[Plan]:
         [{"attribute": key, "share": share} for key, share in summary["first_questions"].items()],
     )
     tracker.artifact("plans", "plans", folder / PLANS)
-    return plans
+    return {
+        scenario.digest: {s: score for s, score in (*plan.trace, *more) if score is not None}
+        for scenario, plan, more in zip(scenarios, plans, explored, strict=True)
+    }
+
+
+def explore(bench: Bench, runner: Runner, scenarios: Sequence[Scenario]) -> list[list[tuple[int, float | None]]]:
+    """Score a few random subsets per scenario.
+
+    A search scores what seems good for this very user. Distilled from that alone, a policy would take what is
+    rarely asked to be good whenever it is asked; a few subsets chosen without looking correct it.
+    """
+    if not bench.cfg.explore:
+        return [[] for _ in scenarios]
+    chosen = [_random_subsets(bench, scenario, bench.cfg.explore) for scenario in scenarios]
+    tasks = [Task(s, partial(score_subsets, subsets)) for s, subsets in zip(scenarios, chosen, strict=True)]
+    scored = runner.run(tasks, origin="explore")
+    return [list(zip(subsets, scores, strict=True)) for subsets, scores in zip(chosen, scored, strict=True)]
+
+
+def _random_subsets(bench: Bench, scenario: Scenario, count: int) -> list[int]:
+    """Distinct subsets of what this user has a value for, their size uniform from 1 to the budget."""
+    rng = np.random.default_rng([bench.cfg.seed, 2, int(scenario.digest, 16)])
+    held = members(scenario.profile.known)
+    most = min(bench.cfg.budget, len(held))
+    drawn = [
+        mask_of(rng.choice(held, rng.integers(1, most + 1), replace=False).tolist())
+        for _ in range(count if most else 0)
+    ]
+    return list(dict.fromkeys(drawn))
 
 
 def _plain(bench: Bench, scenario: Scenario, plan: Plan) -> dict[str, Any]:
@@ -72,6 +117,7 @@ def summarise(bench: Bench, scenarios: Sequence[Scenario], plans: Sequence[Plan]
     return {
         **describe_run(bench.cfg.seed, simulated=bench.safety.simulated),
         "planner": {"name": name, **settings},
+        "explore": bench.cfg.explore,
         "data": {
             "name": bench.scenarios.name,
             "scenarios": len(scenarios),

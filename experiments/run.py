@@ -16,8 +16,8 @@ from .planning import plan_scenarios
 def main(cfg: DictConfig) -> None:
     """Plan, distil, evaluate."""
     with job(cfg, "run") as (bench, tracker, folder):
-        plan_scenarios(bench, tracker, folder)
-        policy = distill_policy(bench, tracker, folder)
+        scores = plan_scenarios(bench, tracker, folder)
+        policy = distill_policy(bench, tracker, folder, scores)
         results = compare(bench, tracker, folder, policy)
         print(f"{heading(bench, len(bench.scenarios.test[: cfg.evaluate.scenarios]))}\n\n{results_table(results)}")
         print(f"\nPolicy: {policy}\nReport: {folder / REPORT}")

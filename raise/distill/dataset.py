@@ -1,8 +1,8 @@
-"""From the store to arrays: everything that was evaluated, not only the paths that won."""
+"""From evaluations to arrays: everything that was evaluated, not only the paths that won."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,32 +52,53 @@ def examples_from_store(
     encoder: Encoder,
     value_encoder: Encoder,
 ) -> Examples:
-    """Gather every stored evaluation of these scenarios, samples of one subset averaged.
+    """Every stored evaluation of these scenarios, samples of one subset averaged.
 
     Raises:
         ConfigError: the store holds none.
     """
-    kept: list[Scenario] = []
-    rows: list[list[tuple[int, float]]] = []
+    scores: dict[str, dict[int, float]] = {}
     for scenario in scenarios:
         drawn: dict[int, list[float]] = {}
-        for (subset, _), evaluation in sorted(store.evaluations(identity, scenario.digest).items()):
+        for (subset, _), evaluation in store.evaluations(identity, scenario.digest).items():
             drawn.setdefault(subset, []).append(evaluation.score)
-        if drawn:
-            kept.append(scenario)
-            rows.append([(subset, sum(scores) / len(scores)) for subset, scores in drawn.items()])
-    if not kept:
+        scores[scenario.digest] = {subset: sum(found) / len(found) for subset, found in drawn.items()}
+    if not any(scores.values()):
         raise ConfigError(
             f"{store.path}: no evaluation of these {len(scenarios)} scenarios by this model; "
             "run `raise-agent plan` with the same data, llm and store settings first"
         )
+    return examples_of(scenarios, scores, encoder, value_encoder)
+
+
+def examples_of(
+    scenarios: Sequence[Scenario],
+    scores: Mapping[str, Mapping[int, float]],
+    encoder: Encoder,
+    value_encoder: Encoder,
+) -> Examples:
+    """Arrays of these evaluations; scenarios without any are left out.
+
+    Args:
+        scenarios: in the order that the arrays keep.
+        scores: scenario digest -> subset -> safety score.
+        encoder: of queries.
+        value_encoder: of answers.
+
+    Raises:
+        ConfigError: there is no evaluation at all.
+    """
+    kept = [scenario for scenario in scenarios if scores.get(scenario.digest)]
+    if not kept:
+        raise ConfigError(f"no evaluation of these {len(scenarios)} scenarios was scored; there is nothing to distil")
+    rows = [sorted(scores[scenario.digest].items()) for scenario in kept]
     width = max(len(row) for row in rows)
     subsets = np.zeros((len(rows), width), np.int64)
-    scores = np.zeros((len(rows), width), np.float32)
+    reached = np.zeros((len(rows), width), np.float32)
     weights = np.zeros((len(rows), width), np.float32)
     for index, row in enumerate(rows):
         subsets[index, : len(row)] = [subset for subset, _ in row]
-        scores[index, : len(row)] = [score for _, score in row]
+        reached[index, : len(row)] = [score for _, score in row]
         weights[index, : len(row)] = 1.0
     queries = list(dict.fromkeys(scenario.query for scenario in kept))
     query_row = {query: i for i, query in enumerate(queries)}
@@ -90,6 +111,6 @@ def examples_from_store(
         query_of=np.asarray([query_row[scenario.query] for scenario in kept]),
         values_of=np.asarray([[value_row[v] for v in scenario.profile.values] for scenario in kept]),
         subsets=subsets,
-        scores=scores,
+        scores=reached,
         weights=weights,
     )

@@ -3,8 +3,9 @@
 An evaluated (scenario, T, score) says what a conversation is worth that ends with T known. It is used from many
 points on the way there: for a random part S of T the network sees the query and the answers in S, is told
 which questions E = T - S come next but not their answers, and forecasts the score. What it learns is thus the
-expectation over answers that the agent cannot know yet, which is what a policy must compare. Random
-attributes outside T are marked as declined: a declined question tells nothing.
+expectation over answers that the agent cannot know yet, which is what a policy must compare. Attributes of S
+that the user has no value for, and random ones outside T, are marked as declined: a declined question tells
+nothing.
 
 How safe a bare answer is differs between users in ways no question reveals. So the loss is taken mostly
 *within* scenarios (residuals less their scenario's mean), where only what asking changes is left.
@@ -23,46 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
 from ..policies.network import OVERLAP_RANK, Array, NetworkShape
 from .dataset import Examples
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """How the policy network is trained.
-
-    Raises:
-        ConfigError: a setting is out of range.
-    """
-
-    hidden: int = 128
-    """Width of both hidden layers, 1 or more."""
-    epochs: int = 40
-    """Most passes over the scenarios; the best one on validation scenarios is kept."""
-    patience: int = 8
-    """Passes without a better validation loss before training stops."""
-    batch: int = 64
-    """Scenarios a step, each with all its evaluations."""
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    dropout: float = 0.1
-    """Of the query vector and of hidden units, 0 to 1."""
-    between: float = 0.1
-    """Weight of the loss between scenarios against the loss within them, 0 or more."""
-    decline: float = 0.1
-    """Share of the unasked attributes that are marked as declined in training, 0 to 1."""
-
-    def __post_init__(self) -> None:
-        for name in ("hidden", "epochs", "patience", "batch"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"distill.{name} must be 1 or more, not {getattr(self, name)}")
-        for name in ("dropout", "decline"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"distill.{name} must be at least 0 and below 1, not {getattr(self, name)}")
-        for name in ("learning_rate", "weight_decay", "between"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigError(f"distill.{name} must be 0 or more, not {getattr(self, name)}")
+from .settings import DistillSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +109,15 @@ class _Batches:
         """Network inputs for these scenarios, each evaluation seen from a random point on the way to it."""
         members = self.members[rows]
         keep = torch.rand(members.shape[:2], generator=generator)[..., None]
-        answered = members * (torch.rand(members.shape, generator=generator) < keep)
-        declined = (1 - members) * (torch.rand(members.shape, generator=generator) < self.decline)
+        asked = members * (torch.rand(members.shape, generator=generator) < keep)
+        refused = (1 - members) * (torch.rand(members.shape, generator=generator) < self.decline)
+        has = (self.values_of[rows] != 0)[:, None]
         return (
             self.queries[self.query_of[rows]],
             self.values[self.values_of[rows]],
-            answered,
-            declined,
-            members - answered,
+            asked * has,
+            refused + asked * ~has,
+            members - asked,
         )
 
 
@@ -168,7 +133,7 @@ def _loss(forecast: Tensor, scores: Tensor, weights: Tensor, between: float) -> 
 def train(
     training: Examples,
     validation: Examples | None,
-    settings: TrainingSettings,
+    settings: DistillSettings,
     seed: int,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Trained:
@@ -185,7 +150,7 @@ def train(
     n = training.values_of.shape[1]
     shape = NetworkShape(n, training.queries.shape[1], training.values.shape[1], settings.hidden)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed accelerators too, for good
         network = _Network(shape, settings.dropout)
         with torch.no_grad():
             network.output.bias.zero_()
@@ -199,7 +164,7 @@ def _fit(
     network: _Network,
     training: Examples,
     validation: Examples | None,
-    settings: TrainingSettings,
+    settings: DistillSettings,
     seed: int,
     on_epoch: Callable[[Epoch], None] | None,
 ) -> Iterator[Epoch]:
@@ -207,16 +172,14 @@ def _fit(
     batches = _Batches(training, n, settings.decline)
     held = None if validation is None else _Batches(validation, n, settings.decline)
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     steps = settings.epochs * math.ceil(len(training) / settings.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
     best, best_state, waited = math.inf, copy.deepcopy(network.state_dict()), 0
     for number in range(1, settings.epochs + 1):
         network.train()
         losses = []
-        for rows in torch.randperm(len(training), generator=generator).split(settings.batch):
+        for rows in torch.split(torch.randperm(len(training), generator=generator), settings.batch):
             loss = _loss(
                 network(*batches.views(rows, generator)),
                 batches.scores[rows],
@@ -246,7 +209,7 @@ def _fit(
 
 
 @torch.no_grad()
-def _validate(network: _Network, held: _Batches, settings: TrainingSettings, seed: int) -> float:
+def _validate(network: _Network, held: _Batches, settings: DistillSettings, seed: int) -> float:
     """Loss on the same views of the validation scenarios after every pass."""
     network.eval()
     generator = torch.Generator().manual_seed(seed)
@@ -254,7 +217,7 @@ def _validate(network: _Network, held: _Batches, settings: TrainingSettings, see
     losses = [
         _loss(network(*held.views(part, generator)), held.scores[part], held.weights[part], settings.between)
         * len(part)
-        for part in rows.split(1024)
+        for part in torch.split(rows, 1024)
     ]
     return float(sum(losses)) / len(rows)
 
@@ -267,8 +230,7 @@ def _gain_spread(network: _Network, examples: Examples, n: int, seed: int) -> fl
     rows = torch.arange(len(examples))
     generator = torch.Generator().manual_seed(seed)
     squares = [
-        _loss(network(*batches.views(part, generator)), batches.scores[part], batches.weights[part], 0.0)
-        * len(part)
-        for part in rows.split(1024)
+        _loss(network(*batches.views(part, generator)), batches.scores[part], batches.weights[part], 0.0) * len(part)
+        for part in torch.split(rows, 1024)
     ]
     return math.sqrt(float(sum(squares)) / len(rows))

@@ -1,0 +1,57 @@
+"""Settings of distillation; importing them needs no torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+from ..policies.network import LARGEST
+
+
+@dataclass(frozen=True, slots=True)
+class DistillSettings:
+    """How a policy is made from evaluations.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    min_gain: float = 0.0
+    """The policy answers when no question is expected to add more than this beyond its cost, in score points."""
+    value_dimension: int = 64
+    """Length of the code of an answer; a power of two, 16 to 65,536."""
+    hidden: int = 128
+    """Width of both hidden layers, 1 to 65,536."""
+    epochs: int = 40
+    """Most passes over the scenarios; the best one on validation scenarios is kept."""
+    patience: int = 8
+    """Passes without a better validation loss before training stops."""
+    batch: int = 64
+    """Scenarios a step, each with all its evaluations."""
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    dropout: float = 0.1
+    """Of the query vector and of hidden units, at least 0, below 1."""
+    between: float = 0.1
+    """Weight of the loss between scenarios against the loss within them, 0 or more."""
+    decline: float = 0.1
+    """Share of the unasked attributes that are marked as declined in training, at least 0, below 1."""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.min_gain):
+            raise ConfigError(f"distill.min_gain must be a finite number of score points, not {self.min_gain}")
+        size = self.value_dimension
+        if not (16 <= size <= LARGEST and size & (size - 1) == 0):
+            raise ConfigError(f"distill.value_dimension must be a power of two from 16 to {LARGEST}, not {size}")
+        if self.hidden > LARGEST:
+            raise ConfigError(f"distill.hidden must be {LARGEST} or less, not {self.hidden}")
+        for name in ("hidden", "epochs", "patience", "batch"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"distill.{name} must be 1 or more, not {getattr(self, name)}")
+        for name in ("dropout", "decline"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"distill.{name} must be at least 0 and below 1, not {getattr(self, name)}")
+        for name in ("learning_rate", "weight_decay", "between"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"distill.{name} must be 0 or more, not {getattr(self, name)}")
