@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -28,10 +29,12 @@ MAX_ATTRIBUTES = 62
 
 _SEPARATORS = re.compile(r"[\s_\-/]+")
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
+_RESERVED = "answer"
+"""Names the action beside the asks, in every policy and plan; no attribute may be called so."""
 
 
 def _normalised(spelling: str) -> str:
-    return _SEPARATORS.sub(" ", spelling.strip()).casefold()
+    return _SEPARATORS.sub(" ", spelling).strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,13 @@ class AttributeTable:
             )
         owner: dict[str, str] = {}
         for attribute in self.attributes:
-            for spelling in {_normalised(s) for s in (attribute.key, attribute.name, *attribute.aliases)}:
+            if attribute.key == _RESERVED:
+                raise TableError(
+                    f"attribute table {self.name!r}: key {_RESERVED!r} names the action of answering; choose another"
+                )
+            for spelling in dict.fromkeys(map(_normalised, (attribute.key, attribute.name, *attribute.aliases))):
+                if not spelling:
+                    raise TableError(f"attribute table {self.name!r}: {attribute.key!r} has a spelling that is blank")
                 if spelling in owner:
                     raise TableError(
                         f"attribute table {self.name!r}: {spelling!r} names both {owner[spelling]!r} "
@@ -140,11 +149,10 @@ class AttributeTable:
         """The same table with other costs for some attributes.
 
         Raises:
-            TableError: an attribute is unknown or a cost is negative.
+            TableError: an attribute is unknown or named twice, or a cost is not a number of 0 or more.
         """
         changed = list(self.attributes)
-        for spelling, cost in costs.items():
-            index = self.index(spelling)
+        for index, (spelling, cost) in zip(parse_spellings(self, costs), costs.items(), strict=True):
             changed[index] = dataclasses.replace(changed[index], cost=_cost(cost, f"cost of {spelling!r}"))
         return dataclasses.replace(self, attributes=tuple(changed))
 
@@ -197,7 +205,8 @@ def _text(data: Mapping[str, Any], key: str, where: str) -> str:
 
 
 def _cost(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+    # The largest float, not infinity: JSON also holds whole numbers that no float can.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= sys.float_info.max:
         raise TableError(f"{where}: a cost is a number of score points, 0 or more")
     return float(value)
 
@@ -220,9 +229,10 @@ def _attribute(data: Any, where: str) -> Attribute:
         raise TableError(f"{where}: 'aliases' must be a list of strings")
     values = data.get("values", {})
     if not isinstance(values, dict) or not all(
-        isinstance(v, (int, float)) and not isinstance(v, bool) and 0 <= v <= 1 for v in values.values()
+        name.strip() and isinstance(v, (int, float)) and not isinstance(v, bool) and 0 <= v <= 1
+        for name, v in values.items()
     ):
-        raise TableError(f"{where}: 'values' must map each value to its severity, 0 to 1")
+        raise TableError(f"{where}: 'values' must map each value, not blank, to its severity, 0 to 1")
     return Attribute(
         key=key,
         name=_text(data, "name", where),
@@ -242,7 +252,7 @@ def load_table(path: str | Path) -> AttributeTable:
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TableError(f"{file}: cannot read the attribute table ({type(error).__name__})") from error
     return _parse(text, str(file))
@@ -264,6 +274,8 @@ def _parse(text: str, where: str) -> AttributeTable:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise TableError(f"{where}: not valid JSON, line {error.lineno}: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"{where}: cannot be read as JSON; a number is too long or the nesting too deep") from error
     return AttributeTable.from_json(data, where)
 
 
@@ -274,6 +286,7 @@ def parse_spellings(table: AttributeTable, spellings: Iterable[str]) -> tuple[in
         TableError: one is unknown or named twice.
     """
     indices = tuple(table.index(spelling) for spelling in spellings)
-    if len(set(indices)) != len(indices):
-        raise TableError("an attribute is named twice; each may be named once")
+    for position, index in enumerate(indices):
+        if index in indices[:position]:
+            raise TableError(f"attribute {table.keys[index]!r} is named twice; each may be named once")
     return indices

@@ -39,9 +39,7 @@ class Profile:
     def disclose(self, subset: int) -> Disclosure:
         """The answers to the questions in ``subset``; None where this user has no value to give."""
         asked = members(subset)
-        return Disclosure(
-            keys=tuple(self.keys[i] for i in asked), answers=tuple(self.values[i] for i in asked)
-        )
+        return Disclosure(keys=tuple(self.keys[i] for i in asked), answers=tuple(self.values[i] for i in asked))
 
     def __repr__(self) -> str:
         return f"Profile({self.known.bit_count()} of {len(self.keys)} values, hidden)"
@@ -55,6 +53,10 @@ class Disclosure:
     """Keys of the attributes asked."""
     answers: tuple[str | None, ...] = ()
     """One answer per key, None where the user declined."""
+
+    def __post_init__(self) -> None:
+        if len(self.keys) != len(self.answers):
+            raise ValueError(f"{len(self.keys)} keys but {len(self.answers)} answers")
 
     @classmethod
     def of(cls, answers: Mapping[str, str | None]) -> Disclosure:

@@ -28,7 +28,12 @@ def members(mask: int) -> tuple[int, ...]:
 
     >>> members(9)
     (0, 3)
+
+    Raises:
+        ValueError: the mask is negative.
     """
+    if mask < 0:
+        raise ValueError("a subset is a mask of 0 or more")
     found = []
     while mask:
         low = mask & -mask

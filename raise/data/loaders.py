@@ -113,9 +113,7 @@ def load_scenarios(
     return Dataset(tuple(collector.scenarios), tuple(collector.skipped), collector.duplicates)
 
 
-def load_profiles(
-    path: str | Path, table: AttributeTable, *, on_bad: OnBad = "fail"
-) -> list[tuple[str, Profile]]:
+def load_profiles(path: str | Path, table: AttributeTable, *, on_bad: OnBad = "fail") -> list[tuple[str, Profile]]:
     """Read a released profiles file: the situation and the profile of each record, in order.
 
     Records of the same content are all kept. With ``on_bad="skip"`` a bad record is left out and logged as a
@@ -182,9 +180,7 @@ class _Collector:
 
     def _add(self, draft: Draft) -> None:
         query = query_text(draft.query, draft.where)
-        scenario = Scenario(
-            id=draft.id, domain=draft.domain, query=query, profile=draft.profile, source=draft.source
-        )
+        scenario = Scenario(id=draft.id, domain=draft.domain, query=query, profile=draft.profile, source=draft.source)
         if scenario.digest in self._digests:
             self.duplicates += 1
             return
@@ -194,8 +190,7 @@ class _Collector:
             scenario = dataclasses.replace(scenario, id=own)
         if scenario.id in self._ids:
             raise DataError(
-                f"{draft.where}: its id is that of an earlier scenario with other content; "
-                f"each id may stand once"
+                f"{draft.where}: its id is that of an earlier scenario with other content; each id may stand once"
             )
         self._digests.add(scenario.digest)
         self._ids.add(scenario.id)
@@ -222,8 +217,7 @@ def _batches(path: str | Path, table: AttributeTable, format: Format) -> Iterato
             yield "hub", _read_hub(root.as_posix())
             return
         raise DataError(
-            f"{path}: no such file or folder; give a .json or .jsonl file, a folder of them, "
-            f"or a hub id 'owner/name'"
+            f"{path}: no such file or folder; give a .json or .jsonl file, a folder of them, or a hub id 'owner/name'"
         )
     for file, folders in _files(root):
         records = _read(file, folders, format)
@@ -317,9 +311,7 @@ def _read_array(file: Path, text: str, folders: tuple[str, ...]) -> list[Record]
     by_lines = "; if it holds one object a line, name it *.jsonl or set format='jsonl'"
     hint = by_lines if text.lstrip().startswith("{") else ""
     if fault:
-        raise DataError(
-            f"{file}: not valid JSON, line {fault.line}, column {fault.column}: {fault.why}{hint}"
-        )
+        raise DataError(f"{file}: not valid JSON, line {fault.line}, column {fault.column}: {fault.why}{hint}")
     if not isinstance(value, list):
         raise DataError(f"{file}: the top level is not an array; it must be a JSON array of records{hint}")
     return [Record(f"{file}: record {number}", item, folders) for number, item in enumerate(value, 1)]

@@ -128,9 +128,7 @@ def from_queries(record: Record, table: AttributeTable) -> list[Draft]:
         raise DataError(f"{where}: 'Queries' is empty; it must be a list with at least one query")
     names = [attribute.name for attribute in table]
     profile = _profile(nested, where, table, valid=names, beside={"scenario"})
-    domain = (
-        _text(data, where, "domain") or _text(data, where, "scenario") or _text(nested, where, "scenario")
-    )
+    domain = _text(data, where, "domain") or _text(data, where, "scenario") or _text(nested, where, "scenario")
     own = _own_id(data, where)
     return [
         Draft(
@@ -213,9 +211,7 @@ def _nested(data: Mapping[str, Any], where: str, name: str, shown: str) -> dict[
     if nested is None:
         raise DataError(f"{where}: no {shown!r}; it must be an object of attributes and their values")
     if not isinstance(nested, dict):
-        raise DataError(
-            f"{where}: {shown!r} is {_kind(nested)}; it must be an object of attributes and their values"
-        )
+        raise DataError(f"{where}: {shown!r} is {_kind(nested)}; it must be an object of attributes and their values")
     return nested
 
 
@@ -243,8 +239,7 @@ def _profile(
             continue
         if index in named:
             raise DataError(
-                f"{where}: attribute {table[index].key!r} is given twice, as {_shown(named[index])} "
-                f"and {_shown(key)}"
+                f"{where}: attribute {table[index].key!r} is given twice, as {_shown(named[index])} and {_shown(key)}"
             )
         named[index] = key
         values[index] = _value(value, f"{where}: the value of {_shown(key)}", table)

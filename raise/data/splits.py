@@ -46,9 +46,7 @@ class SplitFractions:
 DEFAULT_FRACTIONS = SplitFractions()
 
 
-def split_of(
-    scenario: Scenario, fractions: SplitFractions = DEFAULT_FRACTIONS, by: SplitBy = "scenario"
-) -> str:
+def split_of(scenario: Scenario, fractions: SplitFractions = DEFAULT_FRACTIONS, by: SplitBy = "scenario") -> str:
     """The split that a scenario belongs to, one of ``SPLITS``.
 
     ``by`` says what must never stand on two sides: ``scenario``, the same domain, query and profile;

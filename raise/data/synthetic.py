@@ -3,12 +3,17 @@
 The network's structure is the paper's (A.3.1): each attribute depends on the situation and on a few other
 attributes. A node's distribution is log-linear: its base weights, times one factor per parent value. The
 numbers live in the attribute table's ``synthesis`` section, so another table brings its own network.
+
+Deliberate differences of PENGUIN's network from A.3.1. The paper's *scenario* is two parents here, the query's
+domain and whether life is in crisis or going well. Marital status also depends on age, or a fifth of the
+widowed would be under 25. Economic status, mental health and emotion also depend on the circumstance, or the paper's
+"good scenario" would be one in name only.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -19,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..attributes import AttributeTable
-from ..errors import ConfigError, TableError
+from ..errors import ConfigError, TableError, did_you_mean
 from ..scenario import Profile, Scenario
 
 CHUNK = 1024
@@ -88,12 +93,14 @@ class ProfileNetwork:
             )
         nodes: list[_Node] = []
         try:
-            seen: set[str] = set(SITUATION)
+            _check_names(section, {"source", "circumstances", "nodes"}, where, "part")
+            circumstances = (tuple(section["circumstances"]), _weights(section["circumstances"], where))
+            domains = dict.fromkeys(stocked.domain for stocked in query_stock())
+            seen: dict[str, tuple[str, ...]] = dict(zip(SITUATION, (tuple(domains), circumstances[0]), strict=True))
             for entry in section["nodes"]:
-                nodes.append(_node(table, entry, seen, where))
-                seen.add(entry["attribute"])
-            weights = section["circumstances"]
-            circumstances = (tuple(weights), np.asarray(list(weights.values()), dtype=np.float64))
+                node = _node(table, entry, seen, where)
+                nodes.append(node)
+                seen[table.keys[node.attribute]] = node.values
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TableError(f"{where}: {type(error).__name__}: {error}; see penguin.json for the form") from error
         return cls(table, tuple(nodes), circumstances)
@@ -111,26 +118,50 @@ class ProfileNetwork:
                 for row, value in enumerate(state[parent]):
                     if value in factors:
                         weights[row] *= factors[value]
+            if not weights.any(axis=1).all():
+                raise TableError(
+                    f"attribute table {self.table.name!r}: synthesis: the factors of "
+                    f"{self.table.keys[node.attribute]!r} leave no value possible for some parents"
+                )
             state[self.table.keys[node.attribute]] = [node.values[i] for i in _draw(weights, rng)]
         columns = [state.get(key, [None] * len(domains)) for key in self.table.keys]
         return list(zip(*columns, strict=True))
 
 
-def _node(table: AttributeTable, entry: Mapping[str, Any], seen: set[str], where: str) -> _Node:
+def _node(table: AttributeTable, entry: Mapping[str, Any], seen: Mapping[str, tuple[str, ...]], where: str) -> _Node:
+    """One node; ``seen`` holds what is drawn before it, each with its values."""
+    _check_names(entry, {"attribute", "base", "given"}, where, "field of a node")
     index = table.index(entry["attribute"])
+    key = table.keys[index]
+    if key in seen:
+        raise TableError(f"{where}: {key!r} is drawn already; a node needs an attribute and a key of its own")
     values = tuple(entry["base"])
     parents = []
-    for parent, factors in entry.get("given", {}).items():
+    for name, given in entry.get("given", {}).items():
+        found = None if name in SITUATION else table.find(name)
+        parent = name if found is None else table.keys[found]
         if parent not in seen:
-            raise TableError(f"{where}: {entry['attribute']!r} depends on {parent!r}, which is not drawn before it")
-        for change in factors.values():
-            for value in change:
-                if value not in values:
-                    raise TableError(f"{where}: {entry['attribute']!r} has no value {value!r}")
-        parents.append(
-            (parent, {p: np.asarray([c.get(v, 1.0) for v in values], np.float64) for p, c in factors.items()})
-        )
-    return _Node(index, values, np.asarray(list(entry["base"].values()), np.float64), tuple(parents))
+            raise TableError(f"{where}: {key!r} depends on {name!r}, which is not drawn before it")
+        _check_names(given, seen[parent], where, f"value of {parent!r}")
+        factors = {}
+        for parent_value, change in given.items():
+            _check_names(change, values, where, f"value of {key!r}")
+            factors[parent_value] = _weights(dict.fromkeys(values, 1.0) | change, where)
+        parents.append((parent, factors))
+    return _Node(index, values, _weights(entry["base"], where), tuple(parents))
+
+
+def _check_names(given: Iterable[str], valid: Collection[str], where: str, what: str) -> None:
+    for name in given:
+        if name not in valid:
+            raise TableError(f"{where}: unknown {what}: {name!r}: {did_you_mean(name, valid)}")
+
+
+def _weights(given: Mapping[str, Any], where: str) -> npt.NDArray[np.float64]:
+    weights = np.asarray(list(given.values()), dtype=np.float64)
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise TableError(f"{where}: the weights of {', '.join(given)} must be 0 or more, not all of them 0")
+    return weights
 
 
 def _draw(weights: npt.NDArray[np.float64], rng: np.random.Generator) -> list[int]:
@@ -141,9 +172,7 @@ def _draw(weights: npt.NDArray[np.float64], rng: np.random.Generator) -> list[in
     return [int(i) for i in np.minimum(chosen, weights.shape[1] - 1)]
 
 
-def synthetic_scenarios(
-    table: AttributeTable, n: int, seed: int, missing: float = 0.0
-) -> tuple[Scenario, ...]:
+def synthetic_scenarios(table: AttributeTable, n: int, seed: int, missing: float = 0.0) -> tuple[Scenario, ...]:
     """Draw ``n`` scenarios, balanced over the domains; the same seed gives the same scenarios.
 
     Args:
@@ -153,11 +182,13 @@ def synthetic_scenarios(
         missing: share of values, 0 to 1, that the profile does not hold, as in the Reddit half of PENGUIN.
 
     Raises:
-        ConfigError: ``n`` or ``missing`` is out of range.
+        ConfigError: ``n``, ``seed`` or ``missing`` is out of range.
         TableError: the table has no usable network.
     """
     if n < 1:
         raise ConfigError(f"the number of synthetic scenarios must be 1 or more, not {n}")
+    if seed < 0:
+        raise ConfigError(f"the seed of synthetic scenarios must be 0 or more, not {seed}")
     if not 0 <= missing <= 1:
         raise ConfigError(f"missing must be a share between 0 and 1, not {missing}")
     network = ProfileNetwork.of(table)

@@ -7,6 +7,7 @@ for some, a model's own files.
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,7 +66,12 @@ def make_encoder(name: str, **settings: Any) -> Encoder:
         ConfigError: the name or a setting is wrong.
         MissingExtraError: it needs an extra that is not installed.
     """
-    made: Encoder = _encoder_class(name)(**settings)
+    wanted = _encoder_class(name)
+    valid = inspect.signature(wanted).parameters
+    for setting in settings:
+        if setting not in valid:
+            raise ConfigError(f"encoder {name!r} has no setting {setting!r}: {did_you_mean(setting, valid)}")
+    made: Encoder = wanted(**settings)
     return made
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,11 +21,15 @@ import numpy.typing as npt
 
 from ..errors import ConfigError
 
-_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[^\W_a-z0-9]+")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?")
 _COMMON = frozenset(
-    "a an and are as at be been but by can do does for from get had has have how i i'm i've if in is it it's "
-    "me my no not of on or should so some than that the their them there they this to up want was what when "
-    "where which who will with would you your".split()
+    _WORD.findall(
+        """
+    a an and are as at be been but by can do does for from get had has have how i i'm i've if in is it it's me my no
+    not of on or should so some than that the their them there they this to up want was what when where which who
+    will with would you your
+    """
+    )
 )
 _STEM = 5
 
@@ -44,8 +49,8 @@ class HashingEncoder:
 
     def __post_init__(self) -> None:
         size = self.dimension
-        if not (16 <= size <= 65536 and size & (size - 1) == 0):
-            raise ConfigError(f"encoder dimension must be a power of two between 16 and 65536, not {size}")
+        if type(size) is not int or not (16 <= size <= 65536 and size & (size - 1) == 0):
+            raise ConfigError(f"encoder dimension must be a power of two between 16 and 65536, not {size!r}")
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Unit vectors, shape (texts, dimension); a text without a word gives zeros."""
@@ -78,7 +83,9 @@ def _code(feature: str) -> int:
 
 
 def _features(text: str) -> Iterable[tuple[str, float]]:
-    words = _WORD.findall(text.casefold())
+    # One spelling for what looks the same: composed and decomposed accents, straight and curly apostrophes.
+    plain = unicodedata.normalize("NFKC", text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+    words = _WORD.findall(plain.casefold())
     previous = ""
     for word in words:
         weight = 0.25 if word in _COMMON else 1.0

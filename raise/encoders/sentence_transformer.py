@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,19 @@ def find_model(model: str) -> str:
     return model
 
 
+def quiet() -> contextlib.AbstractContextManager[object]:
+    """Keeps the progress bars of loading and distilling off stderr; the libraries have no argument for it.
+
+    Import the library before: what it sets up while stderr is away would never write to stderr again.
+    """
+    return contextlib.redirect_stderr(io.StringIO())
+
+
+def well_formed(texts: Sequence[str]) -> list[str]:
+    """The texts with each lone surrogate replaced, on which tokenizers fail."""
+    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+
+
 class SentenceTransformerEncoder:
     """A sentence-transformers model.
 
@@ -65,7 +80,8 @@ class SentenceTransformerEncoder:
         self.model = model
         found = find_model(model)
         try:
-            self._network = SentenceTransformer(found, device="cpu")
+            with quiet():
+                self._network = SentenceTransformer(found, device="cpu")
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"encoder model {model!r} cannot be loaded ({type(error).__name__}); name a folder that "
@@ -80,11 +96,13 @@ class SentenceTransformerEncoder:
         return self._dimension
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Unit vectors, shape (texts, dimension)."""
+        """Unit vectors, shape (texts, dimension); a blank text gives zeros."""
         encoded = self._network.encode(
-            list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+            well_formed(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
         )
-        return np.asarray(encoded, dtype=np.float32).reshape(len(texts), self._dimension)
+        vectors = np.array(encoded, dtype=np.float32).reshape(len(texts), self._dimension)
+        vectors[[not text.strip() for text in texts]] = 0.0
+        return vectors
 
     def save(self, folder: Path) -> Mapping[str, Any]:
         """No weights (they are large): the model's name and the digest of its weights."""

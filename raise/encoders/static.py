@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ConfigError, MissingExtraError
-from .sentence_transformer import MINILM, find_model
+from ..errors import ConfigError, MissingExtraError, PolicyError
+from .sentence_transformer import MINILM, find_model, quiet, well_formed
 
 _FOLDER = "model"
 
@@ -24,7 +24,7 @@ class StaticEncoder:
 
     Args:
         model: a folder that model2vec saved, or a sentence-transformers model to distil first.
-        dimension: length of the vectors when distilling.
+        dimension: length of the vectors when distilling, 1 or more; at most the distilled model's own.
     """
 
     name = "static"
@@ -38,11 +38,12 @@ class StaticEncoder:
         return int(self._model.dim)
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Unit vectors, shape (texts, dimension)."""
-        vectors = np.asarray(self._model.encode(list(texts)), dtype=np.float32)
+        """Unit vectors, shape (texts, dimension); a text without a known token gives zeros."""
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        vectors = np.asarray(self._model.encode(well_formed(texts)), dtype=np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        scaled: npt.NDArray[np.float32] = vectors / np.where(norms > 0, norms, 1)
-        return scaled
+        return np.asarray(vectors / np.where(norms > 0, norms, 1), dtype=np.float32)
 
     def save(self, folder: Path) -> Mapping[str, Any]:
         """The token vectors and the tokenizer."""
@@ -52,8 +53,15 @@ class StaticEncoder:
 
     @classmethod
     def load(cls, folder: Path, settings: Mapping[str, Any]) -> StaticEncoder:
-        """The encoder that was saved."""
-        return cls(str(folder / _FOLDER))
+        """The encoder that was saved; what is damaged is never distilled anew.
+
+        Raises:
+            PolicyError: the folder holds no model of model2vec.
+        """
+        saved = folder / _FOLDER
+        if not _is_static(saved):
+            raise PolicyError(f"{saved}: holds no static encoder; export the policy again")
+        return cls(str(saved))
 
 
 def _is_static(path: Path) -> bool:
@@ -66,15 +74,26 @@ def _open(path: Path) -> Any:
         from model2vec import StaticModel
     except ImportError as error:
         raise MissingExtraError("the static encoder", "static") from error
-    return StaticModel.from_pretrained(str(path))
+    try:
+        return StaticModel.from_pretrained(str(path))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise ConfigError(
+            f"static encoder {path} cannot be loaded ({type(error).__name__}); its files are missing or damaged"
+        ) from error
 
 
 def _distil(model: str, dimension: int) -> Any:
+    if dimension < 1:
+        raise ConfigError(f"encoder dimension must be 1 or more, not {dimension}")
     try:
         from model2vec.distill import distill
     except ImportError as error:
         raise MissingExtraError("distilling a static encoder", "encoders") from error
     try:
-        return distill(model_name=find_model(model), pca_dims=dimension, device="cpu")
+        with quiet():
+            return distill(model_name=find_model(model), pca_dims=dimension, device="cpu")
     except (OSError, ValueError) as error:
-        raise ConfigError(f"encoder model {model!r} cannot be distilled ({type(error).__name__})") from error
+        raise ConfigError(
+            f"encoder model {model!r} cannot be distilled ({type(error).__name__}); name a folder that "
+            "sentence-transformers or model2vec saved, or an id where the hub can be reached"
+        ) from error

@@ -69,11 +69,11 @@ class RankRequest:
     """The subset of attributes to rank."""
 
 
-Request = TypeVar("Request", contravariant=True)
-Result = TypeVar("Result", covariant=True)
+Request_contra = TypeVar("Request_contra", contravariant=True)
+Result = TypeVar("Result")
 
 
-class Pool(Protocol, Generic[Request, Result]):
+class Pool(Protocol, Generic[Request_contra, Result]):
     """A model that works on many requests at once."""
 
     @property
@@ -88,14 +88,14 @@ class Pool(Protocol, Generic[Request, Result]):
     def in_flight(self) -> int:
         """How many requests it takes at once; more are kept waiting by the caller."""
 
-    def submit(self, ticket: int, request: Request) -> None:
+    def submit(self, ticket: int, request: Request_contra) -> None:
         """Take a request; its result will carry ``ticket``."""
 
     async def completed(self) -> list[tuple[int, Result | Unscored]]:
         """Wait until something is done; all (ticket, result) that are, in any order."""
 
     async def aclose(self) -> None:
-        """Drop what is unfinished and release connections."""
+        """Drop what is unfinished and release connections; the pool may be used again afterwards."""
 
 
 SafetyModel = Pool[EvaluationRequest, Evaluation]

@@ -24,7 +24,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -34,7 +34,7 @@ import numpy.typing as npt
 from ..attributes import Attribute, AttributeTable
 from ..data.synthetic import query_stock
 from ..encoders.hashing import HashingEncoder
-from ..errors import ConfigError, TableError
+from ..errors import ConfigError, TableError, did_you_mean
 from ..scenario import Scenario
 from ..subsets import members
 from .base import (
@@ -69,7 +69,7 @@ _KIND_DIMENSIONS = {
     "psychological": (1.5, 0.9, 0.6),
     "emotional": (0.7, 1.8, 0.5),
 }
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,40 +86,59 @@ class _Account:
     factors: tuple[float, ...]
     """(p,): synergy above 0, redundancy below."""
 
+    def plain(self) -> list[object]:
+        """The same as plain data."""
+        rows = {concern: row.tolist() for concern, row in self.relevance.items()}
+        return [self.salience.tolist(), self.dimensions.tolist(), rows, self.pairs, self.factors]
+
 
 def _account(table: AttributeTable) -> _Account:
     section = table.sections.get("simulation", {})
     where = f"attribute table {table.name!r}: simulation"
     try:
-        salience = [
-            float(section.get("salience", {}).get(a.key, _KIND_SALIENCE[a.kind])) for a in table
-        ]
-        dimensions = [
-            section.get("dimensions", {}).get(a.key, _KIND_DIMENSIONS[a.kind]) for a in table
-        ]
+        _check_names(section, {"source", "salience", "dimensions", "relevance", "interplay"}, where)
+        for row in (section.get("salience", {}), section.get("dimensions", {}), *section.get("relevance", {}).values()):
+            _check_names(row, table.keys, where)
+        salience = [float(section.get("salience", {}).get(a.key, _KIND_SALIENCE[a.kind])) for a in table]
+        dimensions = [section.get("dimensions", {}).get(a.key, _KIND_DIMENSIONS[a.kind]) for a in table]
         relevance = {
             concern: np.asarray([float(row.get(a.key, 1.0)) for a in table])
             for concern, row in section.get("relevance", {}).items()
         }
         interplay = section.get("interplay", [])
-        pairs = tuple(
-            (table.index(pair["between"][0]), table.index(pair["between"][1])) for pair in interplay
-        )
+        pairs = tuple((table.index(pair["between"][0]), table.index(pair["between"][1])) for pair in interplay)
         factors = tuple(float(pair["factor"]) for pair in interplay)
         shaped = np.asarray(dimensions, dtype=np.float64).reshape(len(table), len(DIMENSIONS))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise TableError(f"{where}: {type(error).__name__}: {error}; see penguin.json for the form") from error
+    if any(i == j for i, j in pairs):
+        raise TableError(f"{where}: an attribute cannot interplay with itself")
+    every = np.concatenate([np.asarray(salience), shaped.ravel(), *relevance.values()])
+    if not (np.isfinite(every) & (every >= 0)).all():
+        raise TableError(f"{where}: salience, dimensions and relevance must be numbers of 0 or more")
+    if not np.isfinite(factors).all():
+        raise TableError(f"{where}: the factors of 'interplay' must be finite numbers")
     return _Account(np.asarray(salience), shaped, relevance, pairs, factors)
+
+
+def _check_names(given: Iterable[str], valid: Iterable[str], where: str) -> None:
+    for name in given:
+        if name not in valid:
+            raise TableError(f"{where}: unknown name {name!r}: {did_you_mean(name, valid)}")
+
+
+def _plain(text: str) -> str:
+    return text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").strip().casefold()
 
 
 def severity_of(attribute: Attribute, value: str) -> float:
     """How grave a value is, 0 to 1: as the table lists it, else by the nearest listed value, else 0.5.
 
-    A number or range falls into the listed range that holds it; other text takes the longest listed value
-    that it contains.
+    A number or range falls into the listed range that holds its first number; other text takes the longest
+    listed value that it contains as whole words. Negation is not understood.
     """
-    text = value.strip().casefold()
-    listed = {name.casefold(): severity for name, severity in attribute.values.items()}
+    text = _plain(value)
+    listed = {_plain(name): severity for name, severity in attribute.values.items()}
     if text in listed:
         return listed[text]
     numbers = [int(n) for n in _NUMBER.findall(text)]
@@ -130,7 +149,8 @@ def severity_of(attribute: Attribute, value: str) -> float:
                 return severity
             if len(bounds) == 1 and name.endswith("+") and numbers[0] >= bounds[0]:
                 return severity
-    inside = [name for name in listed if name in text]
+    # Whole words, and none after a hyphen: "unstable" is not stable, nor "non-smoker" a smoker.
+    inside = [name for name in listed if re.search(rf"(?<![\w-]){re.escape(name)}(?!\w)", text)]
     return listed[max(inside, key=lambda name: (len(name), name))] if inside else 0.5
 
 
@@ -175,10 +195,10 @@ class _World:
         return found
 
     def identity(self) -> dict[str, object]:
-        plain = json.dumps(
-            [self.table.to_json(), [dict(a.values) for a in self.table], self.table.sections.get("simulation")],
-            sort_keys=True,
-        )
+        """What scores and weights depend on: neither the costs of questions nor their wording."""
+        attributes = [[a.key, list(a.values.items())] for a in self.table]
+        stock = [[query, self._concerns[query]] for query in self._stock_texts]
+        plain = json.dumps([attributes, self.account.plain(), stock], sort_keys=True)
         digest = hashlib.blake2b(plain.encode("utf-8"), digest_size=16).hexdigest()
         return {"llm": "simulated", "version": VERSION, "seed": self.seed, "table": digest}
 
@@ -199,7 +219,7 @@ class SimulatedSafetyModel:
     def __init__(
         self, table: AttributeTable, *, seed: int = 0, judge_noise: float = 0.0, failure_rate: float = 0.0
     ) -> None:
-        if judge_noise < 0:
+        if not 0 <= judge_noise < math.inf:
             raise ConfigError(f"judge_noise must be 0 or more score points, not {judge_noise}")
         if not 0 <= failure_rate <= 1:
             raise ConfigError(f"failure_rate must be a share between 0 and 1, not {failure_rate}")
@@ -252,9 +272,7 @@ class SimulatedSafetyModel:
                 outcomes.append(Evaluation(risk, empathy, alignment))
         return outcomes
 
-    def _scores(
-        self, rows: npt.NDArray[np.int64], subsets: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float64]:
+    def _scores(self, rows: npt.NDArray[np.int64], subsets: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Scores (requests, 3). Sums run attribute by attribute: no result may depend on the batch's shape."""
         account, n, p = self._world.account, self._n, self._p
         chosen = self._parameters[rows]
@@ -267,9 +285,13 @@ class SimulatedSafetyModel:
             evidence += both[:, None] * ((account.dimensions[i] + account.dimensions[j]) / 2)
         floor, room = chosen[:, n + p : n + p + 3], chosen[:, n + p + 3 :]
         scores = floor + room * -np.expm1(-np.maximum(evidence, 0.0))
-        return np.round(np.clip(scores, LOWEST, HIGHEST), 6)
+        return np.asarray(np.round(np.clip(scores, LOWEST, HIGHEST), 6), dtype=np.float64)
 
     def _row(self, scenario: Scenario) -> int:
+        if scenario.profile.keys != self._world.table.keys:
+            raise TableError(
+                f"scenario {scenario.id!r}: its profile has other attributes than table {self._world.table.name!r}"
+            )
         row = self._rows.get(scenario.digest)
         if row is None:
             row = len(self._rows)
@@ -306,7 +328,8 @@ class SimulatedSafetyModel:
         """A uniform number in (0, 1) that depends on the request alone."""
         text = f"{self._world.seed}|{purpose}|{request.scenario.digest}|{request.subset}|{request.sample}"
         (bits,) = struct.unpack("<Q", hashlib.blake2b(text.encode(), digest_size=8).digest())
-        return float((bits >> 11) + 0.5) / float(1 << 53)
+        # 52 bits and the half fit a float exactly, so that neither end is ever reached.
+        return float((bits >> 12) + 0.5) / float(1 << 52)
 
     def _noisy(self, request: EvaluationRequest, exact: tuple[float, ...]) -> Evaluation:
         drawn = (
@@ -331,7 +354,7 @@ class SimulatedPrior:
     """Part of the weight spread evenly, so that every attribute keeps a chance."""
 
     def __init__(self, table: AttributeTable, *, seed: int = 0, doubt: float = 0.4) -> None:
-        if doubt < 0:
+        if not 0 <= doubt < math.inf:
             raise ConfigError(f"prior doubt must be 0 or more, not {doubt}")
         self._world = _World(table, seed)
         self._doubt = doubt
@@ -357,7 +380,13 @@ class SimulatedPrior:
         self._waiting = []
 
     def rank(self, request: RankRequest) -> Weights:
-        """Weights over the unasked attributes, all positive; what is known shifts what interplays with it."""
+        """Weights over the unasked attributes, all positive; what is known shifts what interplays with it.
+
+        Raises:
+            ValueError: no attribute is unasked.
+        """
+        if not request.unasked:
+            raise ValueError("no attribute is left to rank")
         world = self._world
         query = request.inquiry.query
         guess = self._guess.get(query)
@@ -376,8 +405,8 @@ class SimulatedPrior:
                     weights[other] *= max(0.2, 1 + factor * (severity[given] if factor > 0 else 1.0))
         unasked = members(request.unasked)
         total = sum(weights[i] for i in unasked)
-        even = self.UNIFORM_SHARE / len(unasked)
+        uniform = self.UNIFORM_SHARE if total > 0 else 1.0
         shares = [0.0] * len(weights)
         for i in unasked:
-            shares[i] = (1 - self.UNIFORM_SHARE) * weights[i] / total + even
+            shares[i] = uniform / len(unasked) + (1 - uniform) * weights[i] / (total or 1.0)
         return Weights(tuple(shares))

@@ -1,24 +1,28 @@
 """A policy on disk: one folder, plain files, checked before anything in it is used.
 
     policy.json            format version, attributes, budget, settings, provenance, a digest of every other file
+                           and of itself
     weights.safetensors    the network
     encoder/               the query encoder
     golden.json            inputs with the decisions expected
 
-Nothing is unpickled and nothing is evaluated.
+Nothing is unpickled and nothing is evaluated. A file that ``policy.json`` does not list, such as a README, may lie
+beside these and is not read; ``encoder/``, whose loaders read whole folders, holds listed files only, and a pickle
+may lie nowhere. The digests reveal accidents, not attacks: whoever writes a policy can compute them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -29,14 +33,13 @@ from safetensors.numpy import save as save_safetensors
 from ..attributes import AttributeTable
 from ..encoders import Encoder, load_encoder, save_encoder
 from ..encoders.hashing import HashingEncoder
-from ..errors import PolicyError, TableError
-from .network import Array, NetworkShape
+from ..errors import ConfigError, MissingExtraError, PolicyError, TableError
+from .network import LARGEST, Array, NetworkShape
 
 FORMAT = 1
 KIND = "raise-acquisition-policy"
 MANIFEST, WEIGHTS, GOLDEN, ENCODER = "policy.json", "weights.safetensors", "golden.json", "encoder"
 _MAX_BYTES = 512 * 2**20
-_MAX_SIZE = 65536
 _PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".ckpt")
 
 
@@ -55,45 +58,126 @@ class PolicyParts:
     weights: Mapping[str, Array]
     encoder: Encoder
     provenance: Mapping[str, Any]
-    """Which models, planner, data and commit; ``simulated`` says whether the scores were."""
+    """Which models, planner, data and commit, as plain data; ``simulated`` says whether the scores were."""
 
     @property
     def value_encoder(self) -> HashingEncoder:
         """Codes of answers."""
         return HashingEncoder(self.shape.value_dimension)
 
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What keeps these parts from being a policy, each with the file it belongs in; none if they are sound."""
+        settings = [(MANIFEST, fault) for fault in self._setting_faults()]
+        if settings:
+            yield from settings
+            return
+        if self.encoder.dimension != self.shape.query_dimension:
+            yield (
+                f"{ENCODER}/encoder.json",
+                f"the encoder gives {self.encoder.dimension} numbers, the network takes {self.shape.query_dimension}",
+            )
+        yield from ((WEIGHTS, fault) for fault in self._weight_faults())
+
+    def _setting_faults(self) -> Iterator[str]:
+        n, shape = len(self.table), self.shape
+        try:
+            AttributeTable.from_json(_table_json(self.table), "the attribute table")
+        except TableError as error:
+            yield str(error)
+        if not _is_whole(self.budget, n):
+            yield f"'budget' must be a whole number from 1 to {n}, the number of attributes"
+        if not _is_finite(self.min_gain):
+            yield "'min_gain' must be a finite number"
+        if not _is_finite(self.gain_spread) or self.gain_spread <= 0:
+            yield "'gain_spread' must be a finite number above 0"
+        for name in ("query_dimension", "value_dimension", "hidden"):
+            if not _is_whole(getattr(shape, name), LARGEST):
+                yield f"'{name}' must be a whole number from 1 to {LARGEST}"
+                return
+        try:
+            HashingEncoder(shape.value_dimension)
+        except ConfigError as error:
+            yield f"'value_dimension': {error}"
+        if shape.n_attributes != n:
+            yield f"the network is made for {shape.n_attributes} attributes, the table has {n}"
+        if not isinstance(self.provenance.get("simulated"), bool):
+            yield "'provenance' must say whether the scores were simulated: 'simulated' is true or false"
+
+    def _weight_faults(self) -> Iterator[str]:
+        expected = self.shape.weights()
+        if set(self.weights) != set(expected):
+            yield f"holds {sorted(self.weights)}, expected {sorted(expected)}"
+            return
+        for name, sizes in expected.items():
+            array = self.weights[name]
+            if array.shape != sizes or array.dtype != np.float32:
+                yield f"{name} is {array.dtype}{array.shape}, expected float32{sizes}"
+            elif not np.isfinite(array).all():
+                yield f"{name} holds numbers that are not finite"
+
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of ``target`` when the block ends well, and vanishes otherwise."""
+    """A temporary folder that takes the place of ``target`` when the block ends well, and vanishes otherwise.
+
+    A policy that is there is replaced; if that fails, it stays. A symbolic link stays, what it points to is replaced.
+    Between two renames there is no policy in place; killed just there, the old one is left in a hidden folder
+    beside.
+
+    Raises:
+        PolicyError: there is something else than a policy in the way.
+        OSError: the folder cannot be written.
+    """
+    target = Path(os.path.realpath(target))
+    _check_replaceable(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    made, old = scratch / "new", scratch / "old"
     try:
-        made = scratch / "new"
         made.mkdir()
         yield made
-        if target.exists():
-            target.rename(scratch / "old")
-        made.rename(target)
+        try:
+            if target.exists():
+                target.rename(old)
+            made.rename(target)
+        except BaseException:
+            if old.exists() and not target.exists():
+                old.rename(target)
+            raise
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        if target.exists() or not old.exists():
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_replaceable(target: Path) -> None:
+    """Only an empty folder or a policy and nothing else may be replaced: the rest is somebody's work."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise PolicyError(f"{target}: there is a file of this name; name a folder for the policy")
+    names = {path.name for path in target.iterdir()}
+    others = sorted(names - {MANIFEST, WEIGHTS, GOLDEN, ENCODER})
+    if others:
+        raise PolicyError(f"{target}: holds {others[0]!r}, which is no part of a policy; name another folder")
 
 
 def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) -> None:
-    """Write a policy into an empty folder."""
-    (folder / WEIGHTS).write_bytes(save_safetensors({name: np.asarray(a) for name, a in parts.weights.items()}))
-    (folder / GOLDEN).write_text(json.dumps(golden, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write a policy into an empty folder.
+
+    Raises:
+        PolicyError: the provenance or a golden input is not plain data.
+    """
+    # safetensors writes an array's memory as it lies, whatever its strides.
+    arrays = {name: np.ascontiguousarray(array) for name, array in parts.weights.items()}
+    (folder / WEIGHTS).write_bytes(save_safetensors(arrays))
+    (folder / GOLDEN).write_text(_dumps(golden, GOLDEN), encoding="utf-8")
     save_encoder(parts.encoder, folder / ENCODER)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     manifest = {
         "kind": KIND,
         "format": FORMAT,
-        "simulated": bool(parts.provenance.get("simulated")),
-        "table": {
-            "name": parts.table.name,
-            "attributes": parts.table.to_json(),
-            "unknown": list(parts.table.unknown),
-        },
+        "simulated": parts.provenance["simulated"],
+        "table": _table_json(parts.table),
         "budget": parts.budget,
         "min_gain": parts.min_gain,
         "gain_spread": parts.gain_spread,
@@ -103,10 +187,19 @@ def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) 
             "hidden": parts.shape.hidden,
         },
         "provenance": dict(parts.provenance),
-        "files": {path.relative_to(folder).as_posix(): _digest(path) for path in files},
+        "files": {path.relative_to(folder).as_posix(): _digest(path.read_bytes()) for path in files},
     }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    # Plain data first: a key that is no text would be sorted otherwise once it has been read back.
+    manifest = json.loads(_dumps(manifest, MANIFEST))
+    manifest["digest"] = manifest_digest(manifest)
+    (folder / MANIFEST).write_text(_dumps(manifest, MANIFEST), encoding="utf-8")
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of what ``policy.json`` says, its ``digest`` aside; layout and order of keys do not enter."""
+    said = {key: value for key, value in manifest.items() if key != "digest"}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _digest(text.encode("ascii"))
 
 
 def read_parts(folder: Path) -> tuple[PolicyParts, list[Any]]:
@@ -114,122 +207,165 @@ def read_parts(folder: Path) -> tuple[PolicyParts, list[Any]]:
 
     Raises:
         PolicyError: the folder is missing, cut short, altered, of a later format, or not a policy.
+        MissingExtraError: its query encoder needs an extra that is not installed.
     """
-    manifest = _manifest(folder)
-    _check_files(folder, manifest)
+    try:
+        manifest = _manifest(folder)
+        held = _listed_files(folder, manifest)
+        golden = _json(held[GOLDEN], folder / GOLDEN)
+        weights = _weights(held[WEIGHTS], folder / WEIGHTS)
+    except (OSError, ValueError) as error:
+        raise PolicyError(
+            f"{folder}: cannot be read ({type(error).__name__}); check its path and permissions"
+        ) from error
     where = folder / MANIFEST
     try:
-        table = AttributeTable.from_json(manifest["table"], str(where))
-        shape = NetworkShape(
-            len(table),
-            *(_whole(manifest["network"], key) for key in ("query_dimension", "value_dimension", "hidden")),
-        )
-        budget = _whole(manifest, "budget")
-        if budget > len(table):
-            raise ValueError(f"budget {budget} is above the number of attributes, {len(table)}")
-        min_gain, spread = (_finite(manifest, key) for key in ("min_gain", "gain_spread"))
-        if spread <= 0:
-            raise ValueError("gain_spread must be above 0")
+        table = AttributeTable.from_json(manifest["table"], "the attribute table")
+        network = manifest["network"]
+        if not isinstance(network, dict):
+            raise PolicyError(f"{where}: 'network' must be an object of sizes; export the policy again")
+        shape = NetworkShape(len(table), network["query_dimension"], network["value_dimension"], network["hidden"])
         provenance = manifest["provenance"]
         if not isinstance(provenance, dict) or provenance.get("simulated") is not manifest["simulated"]:
-            raise ValueError("provenance does not say whether the scores were simulated")
-    except (KeyError, TypeError, ValueError, TableError) as error:
-        raise PolicyError(f"{where}: {type(error).__name__}: {error}; export the policy again") from error
-    encoder = load_encoder(folder / ENCODER)
-    if encoder.dimension != shape.query_dimension:
-        raise PolicyError(
-            f"{folder / ENCODER}: the encoder gives {encoder.dimension} numbers, the network takes {shape.query_dimension}"
+            raise PolicyError(f"{where}: 'simulated' and 'provenance' do not agree; export the policy again")
+        parts = PolicyParts(
+            table,
+            manifest["budget"],
+            manifest["min_gain"],
+            manifest["gain_spread"],
+            shape,
+            weights,
+            _encoder(folder / ENCODER),
+            provenance,
         )
-    parts = PolicyParts(
-        table, budget, min_gain, spread, shape, _weights(folder / WEIGHTS, shape), encoder, provenance
-    )
-    golden = _json(folder / GOLDEN)
+    except KeyError as error:
+        raise PolicyError(f"{where}: {error} is missing; export the policy again") from error
+    except TableError as error:
+        raise PolicyError(f"{where}: {error}; export the policy again") from error
+    for file, fault in parts.faults():
+        raise PolicyError(f"{folder / file}: {fault}; export the policy again")
     if not isinstance(golden, list) or not golden:
         raise PolicyError(f"{folder / GOLDEN}: holds no golden decisions; export the policy again")
     return parts, golden
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    if folder.is_file() or folder.suffix in _PICKLED:
-        raise PolicyError(
-            f"{folder}: a policy is a folder with {MANIFEST}, {WEIGHTS}, {GOLDEN} and {ENCODER}/; "
-            "single files, pickles among them, are never loaded"
-        )
     if not folder.is_dir():
+        if folder.exists() or folder.suffix.lower() in _PICKLED:
+            raise PolicyError(
+                f"{folder}: a policy is a folder with {MANIFEST}, {WEIGHTS}, {GOLDEN} and {ENCODER}/; "
+                "single files, pickles among them, are never loaded"
+            )
         raise PolicyError(f"{folder}: no such folder; a policy is a folder with {MANIFEST} in it")
-    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLED)
-    if pickles:
-        raise PolicyError(f"{folder / pickles[0]}: looks like a pickle; pickles are never loaded. Export the policy again")
-    if not (folder / MANIFEST).is_file():
+    file = folder / MANIFEST
+    if not file.is_file():
         raise PolicyError(f"{folder}: no {MANIFEST} here, so this is not a whole policy folder")
-    manifest = _json(folder / MANIFEST)
+    manifest = _json(_contents(folder, MANIFEST), file)
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
-        raise PolicyError(f"{folder / MANIFEST}: not a policy of this project (kind {KIND!r} expected)")
+        raise PolicyError(f"{file}: not a policy of this project (kind {KIND!r} expected)")
     version = manifest.get("format")
-    if version != FORMAT:
+    if isinstance(version, bool) or not isinstance(version, int) or version != FORMAT:
         later = isinstance(version, int) and version > FORMAT
         advice = "upgrade raise-agent to load it" if later else "export the policy again"
-        raise PolicyError(f"{folder / MANIFEST}: format {version!r}, this version reads format {FORMAT}; {advice}")
+        shown = version if isinstance(version, int) else type(version).__name__
+        raise PolicyError(f"{file}: format {shown}, this version reads format {FORMAT}; {advice}")
+    try:
+        digest = manifest_digest(manifest)
+    except (ValueError, RecursionError):
+        digest = ""
+    if not digest or manifest.get("digest") != digest:
+        raise PolicyError(f"{file}: altered (its 'digest' is not that of what it says); export the policy again")
     return manifest
 
 
-def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Every file listed is there, whole and unaltered; every file needed is listed, inside the folder."""
+def _listed_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    """Weights and golden decisions, once every listed file is found whole and every needed one is listed."""
     listed = manifest.get("files")
     needed = {WEIGHTS, GOLDEN, f"{ENCODER}/encoder.json"}
     if not isinstance(listed, dict) or not needed <= set(listed):
         raise PolicyError(f"{folder / MANIFEST}: does not list {', '.join(sorted(needed))}; export the policy again")
-    root = folder.resolve()
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent, name) for name in sorted(files + folders)):
+            if path.suffix.lower() in _PICKLED:
+                raise PolicyError(f"{path}: looks like a pickle; pickles are never loaded. Export the policy again")
+            name = path.relative_to(folder).as_posix()
+            # A linked folder is not walked, yet an encoder would read what is in it.
+            stray = name not in listed if path.name in files else path.is_symlink()
+            if stray and name.split("/")[0] == ENCODER:
+                raise PolicyError(f"{path}: not listed in {MANIFEST}; remove it, or export the policy again")
+    held = {}
     for name, digest in listed.items():
-        file = folder / name
-        if not file.resolve().is_relative_to(root):
-            raise PolicyError(f"{folder / MANIFEST}: lists {name!r}, which lies outside the policy folder")
+        data = _contents(folder, name)
+        if _digest(data) != digest:
+            raise PolicyError(f"{folder / name}: altered or cut short (its digest is not the one in {MANIFEST})")
+        if name in (WEIGHTS, GOLDEN):
+            held[name] = data
+    return held
+
+
+def _contents(folder: Path, name: str) -> bytes:
+    """A file of the policy, which must lie inside its folder."""
+    file = folder / name
+    plain = PurePosixPath(name)
+    try:
+        inside = Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
+        if plain.is_absolute() or ".." in plain.parts or not inside:
+            raise PolicyError(f"{folder / MANIFEST}: {name!r} lies outside the policy folder; export the policy again")
         if not file.is_file():
-            raise PolicyError(f"{file}: missing; the policy folder is cut short")
+            raise PolicyError(f"{file}: missing; the policy folder is cut short, export the policy again")
         if file.stat().st_size > _MAX_BYTES:
             raise PolicyError(f"{file}: larger than any policy file ({_MAX_BYTES // 2**20} MiB)")
-        if _digest(file) != digest:
-            raise PolicyError(f"{file}: altered or cut short (its digest is not the one in {MANIFEST})")
+        return file.read_bytes()
+    except (OSError, ValueError) as error:
+        raise PolicyError(f"{file}: cannot be read ({type(error).__name__}); check its name and permissions") from error
 
 
-def _weights(file: Path, shape: NetworkShape) -> dict[str, Array]:
+def _weights(data: bytes, file: Path) -> dict[str, Array]:
     try:
-        arrays = load_safetensors(file.read_bytes())
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise PolicyError(f"{file}: not readable as safetensors ({type(error).__name__})") from error
-    expected = shape.weights()
-    if set(arrays) != set(expected):
-        raise PolicyError(f"{file}: holds {sorted(arrays)}, expected {sorted(expected)}")
-    for name, array in arrays.items():
-        if array.shape != expected[name] or array.dtype != np.float32:
-            raise PolicyError(f"{file}: {name} is {array.dtype}{array.shape}, expected float32{expected[name]}")
-        if not np.isfinite(array).all():
-            raise PolicyError(f"{file}: {name} holds numbers that are not finite")
+        arrays: dict[str, Array] = load_safetensors(data)
+    except (SafetensorError, ValueError, LookupError) as error:
+        raise PolicyError(
+            f"{file}: not readable as safetensors ({type(error).__name__}); export the policy again"
+        ) from error
     return arrays
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _json(file: Path) -> Any:
+def _encoder(folder: Path) -> Encoder:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{file}: cannot be read ({type(error).__name__})") from error
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise PolicyError(f"{file}: not valid JSON; the policy folder is cut short or altered") from error
+        return load_encoder(folder)
+    except (PolicyError, MissingExtraError):
+        raise
+    except Exception as error:  # an encoder's own library may raise anything on a bad file
+        raise PolicyError(f"{folder}: cannot be loaded ({type(error).__name__}); export the policy again") from error
 
 
-def _whole(data: Mapping[str, Any], key: str) -> int:
-    value = data[key]
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAX_SIZE:
-        raise ValueError(f"{key} must be a whole number from 1 to {_MAX_SIZE}")
-    return value
+def _table_json(table: AttributeTable) -> dict[str, Any]:
+    return {"name": table.name, "attributes": table.to_json(), "unknown": list(table.unknown)}
 
 
-def _finite(data: Mapping[str, Any], key: str) -> float:
-    value = data[key]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{key} must be a finite number")
-    return float(value)
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _dumps(data: Any, file: str) -> str:
+    """Plain ASCII, so that any text survives, lone surrogates among it."""
+    try:
+        return json.dumps(data, indent=1, allow_nan=False) + "\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PolicyError(f"cannot be written to {file}: not plain JSON data ({type(error).__name__})") from error
+
+
+def _json(data: bytes, file: Path) -> Any:
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise PolicyError(f"{file}: not valid JSON; cut short or altered, export the policy again") from error
+
+
+def _is_whole(value: object, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+
+
+def _is_finite(value: object) -> bool:
+    """Whether it is a number that a float can hold."""
+    return not isinstance(value, bool) and isinstance(value, (int, float)) and abs(value) <= sys.float_info.max

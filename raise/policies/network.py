@@ -19,6 +19,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 
 OVERLAP_RANK = 4
+LARGEST = 65536
+"""Most units of any layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ class PolicyNetwork:
         self.weights = dict(weights)
         self._exact = {name: np.asarray(array, dtype=np.float64) for name, array in weights.items()}
 
-    def forward(self, query: Array, values: Array, answered: npt.NDArray[np.bool_], declined: npt.NDArray[np.bool_]) -> Forecast:
+    def forward(
+        self, query: Array, values: Array, answered: npt.NDArray[np.bool_], declined: npt.NDArray[np.bool_]
+    ) -> Forecast:
         """Forecast for b states.
 
         Args:

@@ -66,9 +66,7 @@ def fault(path: Path | str, **options: Any) -> str:
 
 
 def test_each_query_of_a_released_record_is_a_scenario(tmp_path: Path) -> None:
-    data = load_scenarios(
-        write(tmp_path / "q.json", [released(Queries=["First?", "Second?"]), released()]), TABLE
-    )
+    data = load_scenarios(write(tmp_path / "q.json", [released(Queries=["First?", "Second?"]), released()]), TABLE)
     assert [s.query for s in data.scenarios] == ["First?", "Second?", QUERY]
     assert {s.domain for s in data.scenarios} == {"Moving Town"}
     assert {s.source for s in data.scenarios} == {"released"}
@@ -169,9 +167,7 @@ def test_profiles_are_not_scenarios(tmp_path: Path, format: str) -> None:
         (SECRET, "the record is a string; it must be a JSON object"),
     ],
 )
-def test_faults_of_a_profile(
-    tmp_path: Path, record: Any, expected: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_faults_of_a_profile(tmp_path: Path, record: Any, expected: str, caplog: pytest.LogCaptureFixture) -> None:
     good = {"Scenario": "Moving Town", **released_profile()}
     file = write(tmp_path / "p.json", [good, record])
     with pytest.raises(DataError) as caught:
@@ -295,9 +291,7 @@ def test_a_hub_id_is_loaded_through_datasets(monkeypatch: pytest.MonkeyPatch, tm
     assert [s.source for s in data.scenarios] == ["careerguidance", "elsewhere", "hub"]
 
 
-def test_a_fault_in_a_hub_row_names_data_set_and_record(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_fault_in_a_hub_row_names_data_set_and_record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     fake_hub(monkeypatch, lambda name, split: [flat(), flat(query="")])
     assert fault("someone/Some_Data").startswith("someone/Some_Data: record 2: ")
@@ -318,9 +312,7 @@ def test_rows_of_the_real_library_are_understood(monkeypatch: pytest.MonkeyPatch
     assert (value(data, "age"), value(data, "age", 1)) == ("30", None)
 
 
-def test_an_unreachable_hub_is_told_without_its_message(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_unreachable_hub_is_told_without_its_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def load_dataset(name: str, *, split: str) -> Any:
         raise ConnectionError(f"could not convert {SECRET}")
 
@@ -331,18 +323,14 @@ def test_an_unreachable_hub_is_told_without_its_message(
     assert "ConnectionError" in message
 
 
-def test_a_hub_id_without_the_library_tells_the_extra(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_hub_id_without_the_library_tells_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match=r"someone/Some_Data: no such .*raise-agent\[hub\]"):
         load_scenarios("someone/Some_Data", TABLE)
 
 
-@pytest.mark.parametrize(
-    "name", ["someone/data.json", "someone/data.jsonl", "a/b/c", "data", "../data", "/x/y"]
-)
+@pytest.mark.parametrize("name", ["someone/data.json", "someone/data.jsonl", "a/b/c", "data", "../data", "/x/y"])
 def test_what_looks_like_a_path_is_never_asked_of_the_hub(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
@@ -362,9 +350,7 @@ def test_a_local_folder_comes_before_the_hub(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_own_records_keep_what_they_say(tmp_path: Path) -> None:
-    data = load_scenarios(
-        lines(tmp_path / "s.jsonl", own(), "", own(id="s2", query="B?", domain="x y")), TABLE
-    )
+    data = load_scenarios(lines(tmp_path / "s.jsonl", own(), "", own(id="s2", query="B?", domain="x y")), TABLE)
     first, second = data.scenarios
     assert (first.id, first.domain, first.query, first.source) == ("s1", "Life", QUERY, "survey")
     assert second.domain == "x y"
@@ -372,9 +358,7 @@ def test_own_records_keep_what_they_say(tmp_path: Path) -> None:
 
 
 def test_domain_source_and_id_may_be_absent(tmp_path: Path) -> None:
-    scenario = load_scenarios(lines(tmp_path / "s.jsonl", {"query": QUERY, "profile": {}}), TABLE).scenarios[
-        0
-    ]
+    scenario = load_scenarios(lines(tmp_path / "s.jsonl", {"query": QUERY, "profile": {}}), TABLE).scenarios[0]
     assert (scenario.domain, scenario.source, scenario.id) == ("", "", scenario.digest[:12])
 
 
@@ -487,9 +471,7 @@ def test_a_derived_id_that_is_taken_gets_longer(tmp_path: Path) -> None:
 
 
 def test_the_first_of_equal_contents_is_kept_and_the_others_counted(tmp_path: Path) -> None:
-    file = lines(
-        tmp_path / "s.jsonl", own(), own(), own(id="s2", source="elsewhere"), own(query="B?", id="s3")
-    )
+    file = lines(tmp_path / "s.jsonl", own(), own(), own(id="s2", source="elsewhere"), own(query="B?", id="s3"))
     data = load_scenarios(file, TABLE)
     assert [s.id for s in data.scenarios] == ["s1", "s3"]
     assert (data.duplicates, data.skipped) == (2, ())
@@ -552,9 +534,7 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path, name: str) -> None:
 
 
 def test_windows_line_ends_are_accepted(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(
-        (json.dumps(own()) + "\r\n\r\n" + json.dumps(own(id="2", query="B?"))).encode()
-    )
+    (tmp_path / "a.jsonl").write_bytes((json.dumps(own()) + "\r\n\r\n" + json.dumps(own(id="2", query="B?"))).encode())
     assert len(load_scenarios(tmp_path / "a.jsonl", TABLE).scenarios) == 2
 
 

@@ -1,0 +1,140 @@
+"""From the store to arrays, against values written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from raise_agent.distill.dataset import examples_from_store, examples_of
+from raise_agent.encoders.hashing import HashingEncoder
+from raise_agent.errors import ConfigError
+from raise_agent.models.base import Evaluation
+from raise_agent.scenario import Profile, Scenario
+from raise_agent.store import EvaluationRow, EvaluationStore
+
+KEYS = ("mood", "job", "sleep")
+ENCODER, VALUE_ENCODER = HashingEncoder(32), HashingEncoder(16)
+OURS, THEIRS = 1, 2
+
+
+def scenario(name: str, query: str, *values: str | None) -> Scenario:
+    return Scenario(name, "Life", query, Profile(KEYS, values))
+
+
+A = scenario("a", "How do I cope?", "low", None, "badly")
+B = scenario("b", "Should I quit?", "low", "nurse", None)
+C = scenario("c", "How do I cope?", None, None, None)
+UNSEEN = scenario("u", "Nobody asked for this", "secret", "spy", "never")
+
+
+def row(of: Scenario, subset: int, score: float, sample: int = 0, spread: float = 0.0) -> EvaluationRow:
+    return EvaluationRow(of.digest, subset, sample, Evaluation(score - spread, score, score + spread))
+
+
+@pytest.fixture
+def store() -> Iterator[EvaluationStore]:
+    with EvaluationStore(":memory:") as opened:
+        yield opened
+
+
+def rows_of(subsets: Sequence[int], scores: Sequence[float], weights: Sequence[float]) -> dict[int, float]:
+    return {subset: round(score, 6) for subset, score, weight in zip(subsets, scores, weights, strict=True) if weight}
+
+
+def test_every_evaluation_of_ours_is_there_once(store: EvaluationStore) -> None:
+    store.write_evaluations(
+        OURS,
+        "mcts",
+        [row(A, 0, 2.0, spread=0.5), row(A, 5, 3.0), row(A, 1, 2.5), row(B, 3, 4.0), row(C, 0, 1.5)],
+    )
+    store.write_evaluations(OURS, "random", [row(B, 1, 3.5)])
+    store.write_evaluations(THEIRS, "mcts", [row(A, 2, 5.0), row(A, 0, 5.0), row(UNSEEN, 1, 5.0)])
+    examples = examples_from_store([A, UNSEEN, B, C], store, OURS, ENCODER, VALUE_ENCODER)
+    assert len(examples) == 3, "a scenario without evaluations is left out"
+    assert examples.evaluations == 6
+    found = [
+        rows_of(*arrays)
+        for arrays in zip(examples.subsets.tolist(), examples.scores.tolist(), examples.weights.tolist(), strict=True)
+    ]
+    assert found == [{0: 2.0, 1: 2.5, 5: 3.0}, {1: 3.5, 3: 4.0}, {0: 1.5}]
+    assert examples.subsets.shape == examples.scores.shape == examples.weights.shape == (3, 3)
+    padded = examples.weights == 0
+    assert padded.sum() == 3
+    assert not examples.subsets[padded].any()
+    assert not examples.scores[padded].any()
+
+
+def test_queries_and_answers_are_encoded_once_and_pointed_at(store: EvaluationStore) -> None:
+    store.write_evaluations(OURS, "mcts", [row(A, 0, 2.0), row(B, 3, 4.0), row(C, 0, 1.5)])
+    examples = examples_from_store([A, B, C], store, OURS, ENCODER, VALUE_ENCODER)
+    assert len(examples.queries) == 2
+    for index, each in enumerate([A, B, C]):
+        np.testing.assert_array_equal(examples.queries[examples.query_of[index]], ENCODER.encode([each.query])[0])
+        for position, value in enumerate(each.profile.values):
+            expected = np.zeros(16, np.float32) if value is None else VALUE_ENCODER.encode([value])[0]
+            np.testing.assert_array_equal(examples.values[examples.values_of[index, position]], expected)
+            assert (examples.values_of[index, position] == 0) == (value is None)
+    assert len(examples.values) == 1 + len({"low", "badly", "nurse"})
+
+
+def test_an_answer_without_a_word_is_still_an_answer(store: EvaluationStore) -> None:
+    """Its code is zeros as well, but its row is not that of no answer."""
+    marks = scenario("m", "How?", "?!", None, None)
+    store.write_evaluations(OURS, "mcts", [row(marks, 1, 2.0)])
+    examples = examples_from_store([marks], store, OURS, ENCODER, VALUE_ENCODER)
+    assert examples.values_of.tolist() == [[1, 0, 0]]
+    assert not examples.values[1].any()
+
+
+def test_samples_of_one_subset_are_averaged(store: EvaluationStore) -> None:
+    store.write_evaluations(
+        OURS, "mcts", [row(A, 3, 2.0), row(A, 3, 3.0, sample=1), row(A, 3, 5.0, sample=7), row(A, 1, 1.0)]
+    )
+    examples = examples_from_store([A], store, OURS, ENCODER, VALUE_ENCODER)
+    assert examples.subsets.tolist() == [[1, 3]]
+    assert examples.scores.tolist() == [[1.0, pytest.approx(10 / 3)]]
+    assert examples.weights.tolist() == [[1.0, 1.0]]
+    assert examples.evaluations == 2
+
+
+def test_arrays_have_the_types_that_training_takes(store: EvaluationStore) -> None:
+    store.write_evaluations(OURS, "mcts", [row(C, 0, 2.0)])
+    examples = examples_from_store([C], store, OURS, ENCODER, VALUE_ENCODER)
+    assert {a.dtype for a in (examples.queries, examples.values, examples.scores, examples.weights)} == {
+        np.dtype(np.float32)
+    }
+    assert {a.dtype for a in (examples.query_of, examples.values_of, examples.subsets)} == {np.dtype(np.int64)}
+    assert examples.values.shape == (1, 16), "nobody answered anything"
+
+
+def test_the_largest_table_fits(store: EvaluationStore) -> None:
+    keys = tuple(f"a{i}" for i in range(62))
+    wide = Scenario("w", "Life", "How?", Profile(keys, ("x",) * 62))
+    full = (1 << 62) - 1
+    store.write_evaluations(OURS, "mcts", [row(wide, full, 2.0)])
+    examples = examples_from_store([wide], store, OURS, ENCODER, VALUE_ENCODER)
+    assert examples.subsets.tolist() == [[full]]
+
+
+@pytest.mark.parametrize("scenarios", [[], [A, B]])
+def test_nothing_to_learn_from(store: EvaluationStore, scenarios: list[Scenario]) -> None:
+    store.write_evaluations(THEIRS, "mcts", [row(A, 0, 2.0)])
+    with pytest.raises(ConfigError, match=f"no evaluation of these {len(scenarios)} scenarios.*raise-agent plan"):
+        examples_from_store(scenarios, store, OURS, ENCODER, VALUE_ENCODER)
+
+
+def test_scores_at_hand_give_the_same_arrays_as_the_store(store: EvaluationStore) -> None:
+    store.write_evaluations(OURS, "mcts", [row(A, 5, 3.0), row(A, 0, 2.0), row(B, 3, 4.0)])
+    stored = examples_from_store([A, B, C], store, OURS, ENCODER, VALUE_ENCODER)
+    given = examples_of(
+        [A, B, C], {B.digest: {3: 4.0}, A.digest: {5: 3.0, 0: 2.0}, C.digest: {}}, ENCODER, VALUE_ENCODER
+    )
+    for name in stored.__slots__:
+        np.testing.assert_array_equal(getattr(given, name), getattr(stored, name))
+
+
+@pytest.mark.parametrize("scores", [{}, {A.digest: {}}, {UNSEEN.digest: {0: 2.0}}])
+def test_no_score_at_hand_is_nothing_to_learn_from(scores: dict[str, dict[int, float]]) -> None:
+    with pytest.raises(ConfigError, match="no evaluation of these 2 scenarios"):
+        examples_of([A, B], scores, ENCODER, VALUE_ENCODER)

@@ -1,0 +1,466 @@
+"""Training against a world whose expectations are known, and each promise of the module on its own."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from raise_agent.distill.dataset import Examples
+from raise_agent.distill.settings import DistillSettings
+from raise_agent.distill.train import Epoch, Trained, _Batches, _loss, _Network, _validate, train
+from raise_agent.errors import ConfigError
+from raise_agent.policies import AcquisitionPolicy, Answer, Ask
+from raise_agent.policies.folder import PolicyParts
+from raise_agent.policies.network import PolicyNetwork
+
+from .world import (
+    ENCODER,
+    GAINS,
+    KEYS,
+    REDUNDANCY,
+    SYNERGY,
+    TABLE,
+    VALUE_ENCODER,
+    N,
+    expected_gain,
+    forecast_gains,
+    make_world,
+    query_of,
+    states,
+)
+
+SETTINGS = DistillSettings(hidden=64, value_dimension=16, epochs=40, patience=40, dropout=0.0, learning_rate=4e-3)
+QUICK = replace(SETTINGS, hidden=8, epochs=3)
+KINDS: dict[str, dict[str, float]] = {
+    "plain": {},
+    "bases differ": {"base_spread": 0.4},
+    "noisy": {"noise": 0.2},
+    "gaps": {"missing": 0.3},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Networks this small lose more than they gain by sharing their work, many times over on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@cache
+def trained(kind: str) -> Trained:
+    return train(make_world(800, 1, **KINDS[kind]), make_world(100, 2, **KINDS[kind]), SETTINGS, seed=0)
+
+
+def network_of(result: Trained) -> PolicyNetwork:
+    return PolicyNetwork(result.shape, result.weights)
+
+
+def policy_of(result: Trained, **changes: Any) -> AcquisitionPolicy:
+    parts = PolicyParts(
+        table=TABLE,
+        budget=3,
+        min_gain=0.0,
+        gain_spread=max(result.gain_spread, 1e-6),
+        shape=result.shape,
+        weights=result.weights,
+        encoder=ENCODER,
+        provenance={"simulated": True},
+    )
+    return AcquisitionPolicy(replace(parts, **changes))
+
+
+# What is learned
+
+
+def test_the_world_is_what_its_docstring_says() -> None:
+    assert expected_gain("money", {}, 0) == pytest.approx(0.5)
+    assert expected_gain("money", {1: "low"}, 0) == pytest.approx(0.5 + SYNERGY / 2)
+    assert expected_gain("money", {0: "high"}, 1) == pytest.approx(0.1 + SYNERGY)
+    assert expected_gain("money", {0: "low"}, 1) == pytest.approx(0.1)
+    assert expected_gain("sleep", {2: "low"}, 3) == pytest.approx(0.6 - REDUNDANCY)
+    assert len(states()) == 81
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gains_are_the_conditional_expectations(kind: str) -> None:
+    network = network_of(trained(kind))
+    answered = 1.0 - KINDS[kind].get("missing", 0.0)
+    errors = [
+        forecast_gains(network, word, known)[index] - answered * expected_gain(word, known, index)
+        for word in GAINS
+        for known in states()
+        for index in range(N)
+        if index not in known
+    ]
+    assert np.abs(errors).max() < 0.2
+    assert np.abs(errors).mean() < 0.04
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_declined_question_tells_nothing(kind: str) -> None:
+    network = network_of(trained(kind))
+    changes = [
+        forecast_gains(network, word, known, [declined])[index] - forecast_gains(network, word, known)[index]
+        for word in GAINS
+        for known in states()
+        for declined, index in combinations([i for i in range(N) if i not in known], 2)
+    ]
+    assert np.abs(changes).max() < 0.2
+    assert np.abs(changes).mean() < 0.04
+
+
+def test_overlaps_are_what_two_questions_share() -> None:
+    network = network_of(trained("plain"))
+    for word in GAINS:
+        forecast = network.forward(
+            ENCODER.encode([query_of(word)]),
+            np.zeros((1, N, VALUE_ENCODER.dimension), np.float32),
+            np.zeros((1, N), np.bool_),
+            np.zeros((1, N), np.bool_),
+        )
+        overlap = forecast.factors[0] @ forecast.factors[0].T
+        for i, j in combinations(range(N), 2):
+            expected = {(0, 1): -SYNERGY / 2, (2, 3): REDUNDANCY}.get((i, j), 0.0)
+            assert overlap[i, j] == pytest.approx(expected, abs=0.12)
+
+
+def test_the_score_now_is_forecast_too() -> None:
+    network = network_of(trained("plain"))
+    for known, expected in (({}, 2.0), ({0: "high"}, 2.5), ({0: "high", 1: "low"}, 3.2)):
+        values = np.zeros((1, N, VALUE_ENCODER.dimension), np.float32)
+        answered = np.zeros((1, N), np.bool_)
+        for index, answer in known.items():
+            answered[0, index] = True
+            values[0, index] = VALUE_ENCODER.encode([answer])[0]
+        query = ENCODER.encode([query_of("money")])
+        forecast = network.forward(query, values, answered, np.zeros((1, N), np.bool_))
+        assert forecast.now[0] == pytest.approx(expected, abs=0.15)
+
+
+def test_the_policy_adapts_to_query_and_answers() -> None:
+    """The best next question, as the closed form has it, wherever it leads by a margin."""
+    policy = policy_of(trained("plain"), min_gain=-10.0, budget=4)
+
+    def asks(word: str, known: dict[str, str]) -> str:
+        decision = policy.decide(query_of(word), known)
+        assert isinstance(decision, Ask)
+        return decision.attribute.key
+
+    assert asks("money", {}) == "first"
+    assert asks("sleep", {}) == "fourth"
+    assert asks("money", {"first": "high"}) == "second"
+    assert asks("money", {"first": "low"}) == "third"
+    checked = 0
+    for word in GAINS:
+        for known in states():
+            gains = {i: expected_gain(word, known, i) for i in range(N) if i not in known}
+            ranked = sorted(gains.values(), reverse=True)
+            if len(ranked) > 1 and ranked[0] - ranked[1] > 0.24:
+                best = max(gains, key=lambda index: gains[index])
+                assert asks(word, {KEYS[i]: answer for i, answer in known.items()}) == KEYS[best]
+                checked += 1
+    assert checked > 20
+
+
+def test_the_policy_stops_where_asking_stops_paying() -> None:
+    costly = policy_of(trained("plain"), table=TABLE.with_costs(dict.fromkeys(KEYS, 0.42)))
+    assert isinstance(costly.decide(query_of("money")), Ask)
+    assert isinstance(costly.decide(query_of("money"), {"first": "high"}), Ask)
+    assert isinstance(costly.decide(query_of("money"), {"first": "low"}), Answer)
+    assert isinstance(costly.decide(query_of("sleep"), {"fourth": "high"}), Answer)
+
+
+def test_gain_spread_is_the_residual_within_scenarios() -> None:
+    noise = 0.2
+    assert trained("plain").gain_spread < 0.15
+    lost_to_the_mean = math.sqrt(15 / 16)
+    assert trained("noisy").gain_spread == pytest.approx(
+        math.hypot(trained("plain").gain_spread, noise * lost_to_the_mean), abs=0.02
+    )
+
+
+# The loss and the views
+
+
+def test_the_loss_is_within_scenarios_and_a_little_between_them() -> None:
+    rng = np.random.default_rng(0)
+    forecast, scores = rng.normal(size=(2, 5, 4))
+    weights = (rng.random((5, 4)) < 0.7).astype(np.float64)
+    weights[:, 0] = 1
+    within, between = [], []
+    for row in range(5):
+        residuals = [forecast[row, k] - scores[row, k] for k in range(4) if weights[row, k]]
+        mean = sum(residuals) / len(residuals)
+        within += [(residual - mean) ** 2 for residual in residuals]
+        between.append(mean**2)
+    for share in (0.0, 0.1, 2.0):
+        expected = sum(within) / len(within) + share * sum(between) / 5
+        loss = _loss(torch.from_numpy(forecast), torch.from_numpy(scores), torch.from_numpy(weights), share)
+        assert float(loss) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_constant_per_scenario_does_not_enter_the_loss_within() -> None:
+    generator = torch.Generator().manual_seed(0)
+    forecast, scores = torch.randn(2, 6, 5, generator=generator, dtype=torch.float64)
+    weights = (torch.rand(6, 5, generator=generator) < 0.6).double()
+    weights[:, 0] = 1
+    shifted = scores + 3 * torch.randn(6, 1, generator=generator, dtype=torch.float64)
+    loss, moved = (float(_loss(forecast, each, weights, 0.0)) for each in (scores, shifted))
+    assert moved == pytest.approx(loss, rel=1e-12)
+    assert float(_loss(forecast, shifted, weights, 0.1)) > loss
+
+
+def test_shifting_every_scenario_leaves_the_gains_where_they_were() -> None:
+    examples, held = make_world(800, 1), make_world(100, 2)
+    rng = np.random.default_rng(5)
+    shifted = replace(examples, scores=examples.scores + rng.normal(0, 0.5, (800, 1)).astype(np.float32))
+    network, moved = network_of(trained("plain")), network_of(train(shifted, held, SETTINGS, seed=0))
+    changes = [
+        forecast_gains(moved, word, known)[index] - forecast_gains(network, word, known)[index]
+        for word in GAINS
+        for known in states()
+        for index in range(N)
+        if index not in known
+    ]
+    assert np.abs(changes).max() < 0.25
+    assert np.abs(changes).mean() < 0.05
+
+
+@pytest.mark.parametrize("decline", [0.0, 0.3])
+def test_a_view_splits_what_was_evaluated_into_said_refused_and_to_come(decline: float) -> None:
+    examples = make_world(60, 3, missing=0.4)
+    batches = _Batches(examples, N, decline)
+    rows = torch.arange(60)
+    query, values, answered, declined, asked = batches.views(rows, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(query, torch.from_numpy(examples.queries[examples.query_of]))
+    torch.testing.assert_close(values, torch.from_numpy(examples.values[examples.values_of]))
+    members = (examples.subsets[..., None] >> np.arange(N) & 1).astype(bool)
+    has = (examples.values_of != 0)[:, None] & np.ones_like(members)
+    said, refused, next_ones = (array.numpy().astype(bool) for array in (answered, declined, asked))
+    assert not (said & ~(members & has)).any(), "only what was evaluated and has a value is shown as an answer"
+    assert not (next_ones & ~members).any()
+    assert not (said & refused).any()
+    assert not (said & next_ones).any()
+    assert not (refused & next_ones).any()
+    assert (said | refused | next_ones)[members].all()
+    assert ((refused & members) == (members & ~next_ones & ~has)).all(), "asked without a value to give: declined"
+    outside = refused[~members].mean()
+    assert outside == pytest.approx(decline, abs=0.05)
+    assert (refused & members).any()
+    assert (next_ones & ~has).any(), "whether a user has an answer is not known before asking"
+    for array in (answered, declined, asked):
+        assert set(array.flatten().tolist()) <= {0.0, 1.0}
+
+
+def test_views_reach_every_point_on_the_way() -> None:
+    examples = make_world(400, 3)
+    _, _, answered, _, asked = _Batches(examples, N, 0.0).views(torch.arange(400), torch.Generator().manual_seed(1))
+    full = torch.from_numpy(examples.subsets == (1 << N) - 1)
+    seen = {tuple(row) for row in answered[full].int().tolist()}
+    assert len(seen) == 1 << N
+    torch.testing.assert_close(answered[full] + asked[full], torch.ones(400, N))
+
+
+# The epochs
+
+
+def overfitting() -> tuple[Examples, Examples, DistillSettings]:
+    return (
+        make_world(12, 1, noise=0.5),
+        make_world(40, 2, noise=0.5),
+        replace(SETTINGS, epochs=60, patience=12, batch=4, learning_rate=1e-2),
+    )
+
+
+def test_the_best_epoch_on_validation_is_kept_and_training_stops_after_it() -> None:
+    training, held, settings = overfitting()
+    told: list[Epoch] = []
+    result = train(training, held, settings, seed=3, on_epoch=told.append)
+    assert tuple(told) == result.curve
+    assert [epoch.number for epoch in told] == list(range(1, len(told) + 1))
+    losses = [epoch.validation_loss for epoch in told]
+    assert None not in losses
+    best = min(range(len(losses)), key=lambda index: losses[index] or 0.0)
+    assert len(told) == best + 1 + settings.patience < settings.epochs, "the case must overfit"
+    network = _Network(result.shape, 0.0)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            stored = result.weights["input.bias" if name == "mask.bias" else name]
+            parameter.copy_(torch.from_numpy(stored.T if stored.ndim == 2 else stored))
+    assert _validate(network, _Batches(held, N, settings.decline), settings, 3) == pytest.approx(losses[best], rel=1e-6)
+
+
+def test_without_validation_every_epoch_is_run_and_the_last_one_kept() -> None:
+    training, _, settings = overfitting()
+    settings = replace(settings, epochs=15, patience=1)
+    result = train(training, None, settings, seed=3)
+    assert [epoch.validation_loss for epoch in result.curve] == [None] * 15
+    assert result.curve[-1].training_loss < result.curve[0].training_loss
+    assert all(np.isfinite(array).all() for array in result.weights.values())
+    assert result.gain_spread > 0
+
+
+def test_validation_changes_neither_order_nor_views() -> None:
+    training, held, settings = overfitting()
+    settings = replace(settings, epochs=3)
+    alone, watched = train(training, None, settings, seed=1), train(training, held, settings, seed=1)
+    assert [e.training_loss for e in alone.curve] == [e.training_loss for e in watched.curve]
+
+
+def test_more_than_one_part_of_validation_is_averaged_over_scenarios() -> None:
+    examples = make_world(1500, 4)
+    network = _Network(trained("plain").shape, 0.0)
+    batches = _Batches(examples, N, 0.0)
+    batches.views = lambda rows, generator: (  # type: ignore[method-assign]
+        batches.queries[batches.query_of[rows]],
+        batches.values[batches.values_of[rows]],
+        batches.members[rows],
+        torch.zeros(len(rows), 1 << N, N),
+        torch.zeros(len(rows), 1 << N, N),
+    )
+    rows = torch.arange(1500)
+    with torch.no_grad():
+        network.eval()
+        views = batches.views(rows, torch.Generator())
+        whole = float(_loss(network(*views), batches.scores, batches.weights, SETTINGS.between))
+    assert _validate(network, batches, SETTINGS, 0) == pytest.approx(whole, rel=1e-5)
+
+
+# Seeds and state
+
+
+def as_bytes(result: Trained) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in result.weights.items()}
+
+
+def test_one_seed_gives_the_same_bytes_whatever_the_global_state() -> None:
+    training, held = make_world(60, 1), make_world(20, 2)
+    settings = replace(QUICK, dropout=0.2)
+    torch.manual_seed(1)
+    first = train(training, held, settings, seed=4)
+    torch.manual_seed(2)
+    np.random.seed(2)
+    again = train(training, held, settings, seed=4)
+    other = train(training, held, settings, seed=5)
+    assert as_bytes(first) == as_bytes(again)
+    assert (first.curve, first.gain_spread) == (again.curve, again.gain_spread)
+    assert all(as_bytes(first)[name] != as_bytes(other)[name] for name in first.weights)
+
+
+def test_global_random_state_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def touched(seed: int) -> None:
+        raise AssertionError("accelerators were seeded for good")
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", touched)
+    before = torch.get_rng_state(), pickle.dumps(np.random.get_state()), random.getstate()
+    train(make_world(20, 1), make_world(10, 2), replace(QUICK, dropout=0.2), seed=4)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert pickle.dumps(np.random.get_state()) == before[1]
+    assert random.getstate() == before[2]
+
+
+def test_examples_are_not_changed() -> None:
+    training = make_world(20, 1)
+    kept = {name: getattr(training, name).tobytes() for name in training.__slots__}
+    train(training, None, QUICK, seed=0)
+    assert kept == {name: getattr(training, name).tobytes() for name in training.__slots__}
+
+
+# Small and odd data
+
+
+def part_of(examples: Examples, scenarios: int, evaluations: int) -> Examples:
+    return replace(
+        examples,
+        query_of=examples.query_of[:scenarios],
+        values_of=examples.values_of[:scenarios],
+        subsets=examples.subsets[:scenarios, :evaluations],
+        scores=examples.scores[:scenarios, :evaluations],
+        weights=examples.weights[:scenarios, :evaluations],
+    )
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7])
+@pytest.mark.parametrize(("scenarios", "evaluations"), [(1, 1), (1, 2), (2, 1), (3, 16)])
+@pytest.mark.parametrize("validated", [False, True])
+def test_tiny_data_gives_a_policy(epochs: int, scenarios: int, evaluations: int, validated: bool) -> None:
+    tiny = part_of(make_world(4, 1), scenarios, evaluations)
+    held = part_of(make_world(4, 2), 1, 1) if validated else None
+    result = train(tiny, held, replace(QUICK, epochs=epochs, batch=2), seed=0)
+    assert all(np.isfinite(array).all() for array in result.weights.values())
+    assert all(math.isfinite(epoch.training_loss) for epoch in result.curve)
+    assert math.isfinite(result.gain_spread)
+    assert all(map(math.isfinite, policy_of(result).decide("Anything?", {"first": "high"}).scores.values()))
+
+
+def test_users_without_a_single_answer_give_a_policy() -> None:
+    silent = make_world(6, 1, missing=1.0)
+    assert len(silent.values) == 1
+    result = train(silent, None, QUICK, seed=0)
+    assert all(np.isfinite(array).all() for array in result.weights.values())
+
+
+def test_padding_does_not_enter_training() -> None:
+    examples = part_of(make_world(20, 1), 20, 5)
+
+    def padded(score: float, subset: int) -> Examples:
+        def add(array: Any, value: float) -> Any:
+            return np.concatenate([array, np.full((20, 3), value, array.dtype)], axis=1)
+
+        return replace(
+            examples,
+            subsets=add(examples.subsets, subset),
+            scores=add(examples.scores, score),
+            weights=add(examples.weights, 0),
+        )
+
+    assert as_bytes(train(padded(0.0, 0), None, QUICK, 0)) == as_bytes(train(padded(5.0, 0), None, QUICK, 0))
+    assert as_bytes(train(padded(0.0, 0), None, QUICK, 0)) == as_bytes(train(padded(0.0, 7), None, QUICK, 0))
+
+
+def test_the_untrained_forecast_starts_at_the_mean_score() -> None:
+    still = replace(QUICK, learning_rate=0.0, epochs=1)
+    examples = make_world(20, 1)
+    moved = replace(examples, scores=examples.scores + np.float32(1.0))
+    biases = [train(each, None, still, seed=0).weights["output.bias"] for each in (examples, moved)]
+    assert biases[0][0] == pytest.approx(float(examples.scores.mean()), abs=1e-5)
+    assert biases[1][0] == pytest.approx(float(moved.scores.mean()), abs=1e-5)
+    assert not biases[0][1:].any()
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("min_gain", (math.nan, math.inf, -math.inf), (0.0, -1.0, 2.5)),
+        ("value_dimension", (0, 8, 15, 24, 131072, -16), (16, 64, 65536)),
+        ("hidden", (0, -1, 65537), (1, 65536)),
+        ("epochs", (0, -1), (1,)),
+        ("patience", (0, -1), (1,)),
+        ("batch", (0, -1), (1,)),
+        ("dropout", (-0.1, 1.0, math.nan, math.inf), (0.0, 0.99)),
+        ("decline", (-0.1, 1.0, math.nan, math.inf), (0.0, 0.99)),
+        ("learning_rate", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
+        ("weight_decay", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
+        ("between", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
+    ],
+)
+def test_settings_are_checked(name: str, wrong: tuple[float, ...], right: tuple[float, ...]) -> None:
+    for value in wrong:
+        with pytest.raises(ConfigError, match=rf"distill\.{name} must be .*, not {value}"):
+            DistillSettings(**{name: value})  # type: ignore[arg-type]
+    for value in right:
+        assert getattr(DistillSettings(**{name: value}), name) == value  # type: ignore[arg-type]
