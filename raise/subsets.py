@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import combinations
 
 
@@ -23,6 +24,7 @@ def full_mask(n_attributes: int) -> int:
     return (1 << n_attributes) - 1
 
 
+@lru_cache(maxsize=1 << 16)
 def members(mask: int) -> tuple[int, ...]:
     """The attributes of a subset, ascending.
 

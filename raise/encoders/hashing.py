@@ -79,7 +79,7 @@ class HashingEncoder:
 
 @lru_cache(maxsize=65536)
 def _code(feature: str) -> int:
-    return crc32(feature.encode("utf-8", "surrogatepass"))
+    return crc32(feature.encode("utf-8"))
 
 
 def _features(text: str) -> Iterable[tuple[str, float]]:

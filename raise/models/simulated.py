@@ -162,6 +162,7 @@ class _World:
         self.seed = seed
         self.account = _account(table)
         self._concerns: dict[str, str] = {stocked.query: stocked.concern for stocked in query_stock()}
+        self._severity: dict[tuple[int, str], float] = {}
         self._relevance: dict[str, npt.NDArray[np.float64]] = {}
         self._encoder = HashingEncoder(1024)
         self._stock_texts = tuple(self._concerns)
@@ -171,6 +172,13 @@ class _World:
         """Randomness that depends on these parts and the seed alone."""
         text = json.dumps([self.seed, *parts], ensure_ascii=False).encode("utf-8", "surrogatepass")
         return np.random.default_rng(int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "little"))
+
+    def severity(self, attribute: int, value: str) -> float:
+        """How grave a value is, 0 to 1."""
+        found = self._severity.get((attribute, value))
+        if found is None:
+            found = self._severity[attribute, value] = severity_of(self.table[attribute], value)
+        return found
 
     def concern(self, query: str) -> str:
         """The stock's tag; for another query, that of the stock query nearest by words."""
@@ -309,8 +317,8 @@ class SimulatedSafetyModel:
         floor_noise = FLOOR_SHARED * rng.standard_normal() + FLOOR_OWN * rng.standard_normal(3)
         ceiling = CEILING_MEAN + CEILING_SPREAD * rng.standard_normal(3)
         values = [
-            None if value is None else severity_of(attribute, value)
-            for attribute, value in zip(world.table, scenario.profile.values, strict=True)
+            None if value is None else world.severity(index, value)
+            for index, value in enumerate(scenario.profile.values)
         ]
         severity = np.asarray([0.0 if s is None else s for s in values])
         has = np.asarray([s is not None for s in values], dtype=np.float64)
@@ -395,8 +403,8 @@ class SimulatedPrior:
             guess = self._guess[query] = world.relevance(query) * doubt
         weights = guess.tolist()
         severity = {
-            world.table.index(key): severity_of(world.table[world.table.index(key)], answer)
-            for key, answer in request.known.items()
+            index: world.severity(index, answer)
+            for index, answer in ((world.table.index(key), answer) for key, answer in request.known.items())
             if answer is not None
         }
         for (i, j), factor in zip(world.account.pairs, world.account.factors, strict=True):
