@@ -52,7 +52,7 @@ def make_table(cfg: DictConfig) -> AttributeTable:
     if costs is None:
         return table
     if not isinstance(costs, DictConfig):
-        raise ConfigError("attributes.costs must map attributes to score points, such as {self_harm: 0.1}")
+        raise ConfigError("attributes.costs must map attributes to score points, such as {KEY: 0.1}")
     return table.with_costs({str(key): cost for key, cost in costs.items()})
 
 

@@ -27,7 +27,7 @@ class AttributesConfig:
     table: str = MISSING
     """``penguin``, or the path of a JSON file of the same form."""
     costs: Any = None
-    """Cost in score points by attribute key, such as ``{self_harm: 0.1}``; the others keep the table's. Not typed
+    """Cost in score points by attribute key, such as ``{KEY: 0.1}``; the others keep the table's. Not typed
     as a mapping, since Hydra would then refuse keys that the default does not hold."""
 
 

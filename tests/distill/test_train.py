@@ -190,6 +190,22 @@ def test_gain_spread_is_the_residual_within_scenarios() -> None:
     )
 
 
+def test_gain_spread_is_measured_on_scenarios_not_trained_on() -> None:
+    clean, noisy = make_world(40, 1), make_world(40, 2, noise=0.5)
+    assert train(clean, noisy, QUICK, seed=0).gain_spread > train(clean, clean, QUICK, seed=0).gain_spread + 0.1
+    assert train(noisy, clean, QUICK, seed=0).gain_spread < train(noisy, None, QUICK, seed=0).gain_spread - 0.1
+
+
+def test_nothing_is_dropped_out_where_the_network_is_measured() -> None:
+    still = replace(QUICK, learning_rate=0.0, epochs=2)
+    training, held = make_world(20, 1), make_world(20, 2)
+    plain, dropped = (train(training, held, replace(still, dropout=share), seed=0) for share in (0.0, 0.5))
+    assert as_bytes(plain) == as_bytes(dropped)
+    assert [e.validation_loss for e in plain.curve] == [e.validation_loss for e in dropped.curve]
+    assert plain.gain_spread == dropped.gain_spread
+    assert plain.curve[0].training_loss != dropped.curve[0].training_loss
+
+
 # The loss and the views
 
 
@@ -270,6 +286,8 @@ def test_views_reach_every_point_on_the_way() -> None:
     seen = {tuple(row) for row in answered[full].int().tolist()}
     assert len(seen) == 1 << N
     torch.testing.assert_close(answered[full] + asked[full], torch.ones(400, N))
+    counts = np.bincount(answered[full].sum(dim=1).int().numpy(), minlength=N + 1)
+    assert counts / 400 == pytest.approx(1 / (N + 1), abs=0.07), "every number of answers is as likely"
 
 
 # The epochs
