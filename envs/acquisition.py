@@ -12,14 +12,15 @@ from typing import Any, Protocol, SupportsIndex, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..attributes import AttributeTable, penguin_table
-from ..data.synthetic import synthetic_scenarios
-from ..encoders.hashing import HashingEncoder
-from ..errors import ConfigError, MissingExtraError, did_you_mean
-from ..models.base import Evaluation, EvaluationRequest
-from ..models.simulated import SimulatedSafetyModel
-from ..scenario import Scenario
-from ..subsets import mask_of, members
+from raise_agent.attributes import AttributeTable, penguin_table
+from raise_agent.data.synthetic import synthetic_scenarios
+from raise_agent.encoders.hashing import HashingEncoder
+from raise_agent.errors import ConfigError, MissingExtraError, did_you_mean
+from raise_agent.models.base import Evaluation, EvaluationRequest
+from raise_agent.models.simulated import SimulatedSafetyModel
+from raise_agent.scenario import Scenario
+from raise_agent.subsets import mask_of, members
+
 from . import dynamics
 
 try:

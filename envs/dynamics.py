@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import ConfigError
-from ..subsets import full_mask, members
+from raise_agent.errors import ConfigError
+from raise_agent.subsets import full_mask, members
 
 
 @dataclass(frozen=True, slots=True)

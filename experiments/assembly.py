@@ -10,18 +10,19 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ..attributes import AttributeTable, load_table, parse_spellings, penguin_table
-from ..data import SplitFractions, load_scenarios, split
-from ..data.synthetic import synthetic_scenarios
-from ..distill.settings import DistillSettings
-from ..encoders import Encoder, make_encoder
-from ..errors import ConfigError
-from ..models.base import Prior, SafetyModel
-from ..models.simulated import SimulatedPrior, SimulatedSafetyModel
-from ..planners import Planner, PlanningProblem, make_planner, planner_class
-from ..planners.runner import Runner
-from ..scenario import Scenario
-from ..store import EvaluationStore
+from raise_agent.attributes import AttributeTable, load_table, parse_spellings, penguin_table
+from raise_agent.data import SplitFractions, load_scenarios, split
+from raise_agent.data.synthetic import synthetic_scenarios
+from raise_agent.distill.settings import DistillSettings
+from raise_agent.encoders import Encoder, make_encoder
+from raise_agent.errors import ConfigError
+from raise_agent.models.base import Prior, SafetyModel
+from raise_agent.models.simulated import SimulatedPrior, SimulatedSafetyModel
+from raise_agent.planners import Planner, PlanningProblem, make_planner, planner_class
+from raise_agent.planners.runner import Runner
+from raise_agent.scenario import Scenario
+from raise_agent.store import EvaluationStore
+
 from .progress import ProgressDisplay
 
 

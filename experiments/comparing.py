@@ -13,11 +13,12 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ..errors import ConfigError
-from ..files import atomic_write_text
-from ..planners.runner import Runner, Task
-from ..policies import AcquisitionPolicy, SimulatedPolicyWarning
-from ..scenario import Scenario
+from raise_agent.errors import ConfigError
+from raise_agent.files import atomic_write_text
+from raise_agent.planners.runner import Runner, Task
+from raise_agent.policies import AcquisitionPolicy, SimulatedPolicyWarning
+from raise_agent.scenario import Scenario
+
 from .assembly import Bench, planner_settings
 from .methods import Conversation, conversations
 from .provenance import content_digest, describe_run

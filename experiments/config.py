@@ -14,8 +14,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from ..distill.settings import DistillSettings
-from ..planners import available_planners, planner_class
+from raise_agent.distill.settings import DistillSettings
+from raise_agent.planners import available_planners, planner_class
 
 CONF = "pkg://raise_agent.conf"
 

@@ -9,17 +9,18 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ..attributes import AttributeTable
-from ..distill.dataset import Examples, examples_from_store, examples_of
-from ..distill.settings import DistillSettings
-from ..distill.train import Epoch, Trained, train
-from ..encoders import Encoder
-from ..encoders.hashing import HashingEncoder
-from ..errors import ConfigError
-from ..files import atomic_write_text
-from ..policies import AcquisitionPolicy
-from ..policies.folder import PolicyParts
-from ..scenario import Scenario
+from raise_agent.attributes import AttributeTable
+from raise_agent.distill.dataset import Examples, examples_from_store, examples_of
+from raise_agent.distill.settings import DistillSettings
+from raise_agent.distill.train import Epoch, Trained, train
+from raise_agent.encoders import Encoder
+from raise_agent.encoders.hashing import HashingEncoder
+from raise_agent.errors import ConfigError
+from raise_agent.files import atomic_write_text
+from raise_agent.policies import AcquisitionPolicy
+from raise_agent.policies.folder import PolicyParts
+from raise_agent.scenario import Scenario
+
 from .assembly import Bench, distill_settings, encoder_from
 from .planning import Scores
 from .provenance import content_digest, describe_run

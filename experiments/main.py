@@ -16,7 +16,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ..errors import RaiseError, did_you_mean
+from raise_agent.errors import RaiseError, did_you_mean
+
 from .config import register_schemas
 
 VERBS = {

@@ -16,12 +16,13 @@ from typing import Any, cast
 import numpy as np
 from omegaconf import DictConfig
 
-from ..envs.dynamics import Rules, State, is_truncated, start, step
-from ..errors import ConfigError, did_you_mean
-from ..planners import Plan, Search, available_planners
-from ..planners.runner import Runner, Task, search_rng
-from ..policies import AcquisitionPolicy, Ask
-from ..scenario import Disclosure, Inquiry, Scenario
+from raise_agent.envs.dynamics import Rules, State, is_truncated, start, step
+from raise_agent.errors import ConfigError, did_you_mean
+from raise_agent.planners import Plan, Search, available_planners
+from raise_agent.planners.runner import Runner, Task, search_rng
+from raise_agent.policies import AcquisitionPolicy, Ask
+from raise_agent.scenario import Disclosure, Inquiry, Scenario
+
 from .assembly import Bench
 
 AGENTS = ("none", "random", "static", "distilled", "full")

@@ -7,7 +7,8 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from ..data import write_jsonl
+from raise_agent.data import write_jsonl
+
 from .assembly import make_table, read_scenarios
 from .config import CONF
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError
-from ..files import atomic_write_text
-from ..planners import Plan
-from ..planners.runner import Runner, Tally, Task
-from ..scenario import Scenario
-from ..subsets import mask_of, members
+from raise_agent.errors import ConfigError
+from raise_agent.files import atomic_write_text
+from raise_agent.planners import Plan
+from raise_agent.planners.runner import Runner, Tally, Task
+from raise_agent.scenario import Scenario
+from raise_agent.subsets import mask_of, members
+
 from .assembly import Bench, planner_settings
 from .methods import plan_all
 from .provenance import content_digest, describe_run

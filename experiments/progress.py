@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ..planners.runner import Tally
+from raise_agent.planners.runner import Tally
 
 LIVE_SECONDS, PLAIN_SECONDS = 0.1, 10.0
 

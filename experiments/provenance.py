@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..scenario import Scenario
+from raise_agent.scenario import Scenario
 
 _PACKAGES = ("raise-agent", "numpy", "torch", "safetensors", "gymnasium", "hydra-core", "scipy", "wandb")
 

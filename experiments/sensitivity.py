@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from ..errors import ConfigError
-from ..planners import Evaluate, Search
-from ..planners.runner import Runner, Task
-from ..scenario import Scenario
-from ..subsets import members
+from raise_agent.errors import ConfigError
+from raise_agent.planners import Evaluate, Search
+from raise_agent.planners.runner import Runner, Task
+from raise_agent.scenario import Scenario
+from raise_agent.subsets import members
 
 
 def score_subsets(subsets: Sequence[int]) -> Search[list[float | None]]:

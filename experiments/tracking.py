@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from omegaconf import DictConfig, OmegaConf
 
-from ..errors import ConfigError, MissingExtraError, did_you_mean
+from raise_agent.errors import ConfigError, MissingExtraError, did_you_mean
 
 
 class Tracker(Protocol):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+
 from raise_agent.subsets import members
 
 RIDGE = 0.5

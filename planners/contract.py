@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+
 from raise_agent.attributes import MAX_ATTRIBUTES
 from raise_agent.envs.dynamics import Rules
 from raise_agent.errors import ConfigError

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
+
 from raise_agent.errors import ConfigError
 from raise_agent.subsets import subsets_of_size
 

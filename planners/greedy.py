@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from raise_agent.envs.dynamics import askable, start, step
 from raise_agent.subsets import members
 

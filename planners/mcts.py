@@ -10,6 +10,7 @@ from math import comb
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+
 from raise_agent.envs.dynamics import State, askable, start, step
 from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.subsets import mask_of, members, subsets_of_size

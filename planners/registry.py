@@ -13,7 +13,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
-from ..errors import ConfigError, did_you_mean
+from raise_agent.errors import ConfigError, did_you_mean
+
 from .contract import Planner
 
 _PLANNERS: dict[str, type[Planner]] = {}

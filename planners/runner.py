@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from ..models.base import (
+from raise_agent.models.base import (
     Evaluation,
     EvaluationRequest,
     Pool,
@@ -27,8 +27,9 @@ from ..models.base import (
     Unscored,
     Weights,
 )
-from ..scenario import Scenario
-from ..store import EvaluationRow, EvaluationStore, RankingRow
+from raise_agent.scenario import Scenario
+from raise_agent.store import EvaluationRow, EvaluationStore, RankingRow
+
 from .contract import Evaluate, Rank, Search
 
 Found = TypeVar("Found")

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 import raise_agent
 from raise_agent.experiments.main import VERBS
 

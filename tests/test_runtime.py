@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from raise_agent.attributes import penguin_table
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.policies import AcquisitionPolicy, Ask

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from raise_agent.attributes import penguin_table
 from raise_agent.models.base import EvaluationRequest, RankRequest
 from raise_agent.scenario import Disclosure, Inquiry, Profile, Scenario

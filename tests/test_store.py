@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from raise_agent.errors import StoreError
 from raise_agent.models.base import Evaluation, Weights
 from raise_agent.store import EvaluationRow, EvaluationStore, RankingRow

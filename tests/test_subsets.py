@@ -8,6 +8,7 @@ from math import comb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from raise_agent.subsets import full_mask, mask_of, members, subsets_of_size
 
 indices = st.sets(st.integers(0, 70))

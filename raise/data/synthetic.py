@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..attributes import AttributeTable
-from ..errors import ConfigError, TableError, did_you_mean
-from ..scenario import Profile, Scenario
+from raise_agent.attributes import AttributeTable
+from raise_agent.errors import ConfigError, TableError, did_you_mean
+from raise_agent.scenario import Profile, Scenario
 
 CHUNK = 1024
 """Scenarios drawn from one random stream; a longer set starts with the shorter one of the same seed."""

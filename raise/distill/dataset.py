@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..encoders import Encoder
-from ..errors import ConfigError
-from ..scenario import Scenario
-from ..store import EvaluationStore
+from raise_agent.encoders import Encoder
+from raise_agent.errors import ConfigError
+from raise_agent.scenario import Scenario
+from raise_agent.store import EvaluationStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..errors import ConfigError
-from ..policies.network import LARGEST
+from raise_agent.errors import ConfigError
+from raise_agent.policies.network import LARGEST
 
 
 @dataclass(frozen=True, slots=True)

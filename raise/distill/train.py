@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..policies.network import OVERLAP_RANK, Array, NetworkShape
+from raise_agent.policies.network import OVERLAP_RANK, Array, NetworkShape
+
 from .dataset import Examples
 from .settings import DistillSettings
 

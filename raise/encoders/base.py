@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ConfigError, PolicyError, did_you_mean
+from raise_agent.errors import ConfigError, PolicyError, did_you_mean
 
 _ENCODERS = {
     "hashing": "HashingEncoder",

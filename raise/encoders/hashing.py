@@ -19,7 +19,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ConfigError
+from raise_agent.errors import ConfigError
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?")
 _COMMON = frozenset(

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ConfigError, MissingExtraError, PolicyError
+from raise_agent.errors import ConfigError, MissingExtraError, PolicyError
+
 from .sentence_transformer import MINILM, find_model, quiet, well_formed
 
 _FOLDER = "model"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from ..scenario import Disclosure, Inquiry, Scenario
+from raise_agent.scenario import Disclosure, Inquiry, Scenario
 
 DIMENSIONS = ("risk_sensitivity", "emotional_empathy", "user_alignment")
 """The three dimensions of the personalized safety score (paper, section 3), each 1 to 5."""

@@ -31,12 +31,13 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from ..attributes import Attribute, AttributeTable
-from ..data.synthetic import query_stock
-from ..encoders.hashing import HashingEncoder
-from ..errors import ConfigError, TableError, did_you_mean
-from ..scenario import Scenario
-from ..subsets import members
+from raise_agent.attributes import Attribute, AttributeTable
+from raise_agent.data.synthetic import query_stock
+from raise_agent.encoders.hashing import HashingEncoder
+from raise_agent.errors import ConfigError, TableError, did_you_mean
+from raise_agent.scenario import Scenario
+from raise_agent.subsets import members
+
 from .base import (
     DIMENSIONS,
     HIGHEST,

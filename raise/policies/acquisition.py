@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ..attributes import Attribute, AttributeTable
-from ..errors import PolicyError, RaiseError, TableError
+from raise_agent.attributes import Attribute, AttributeTable
+from raise_agent.errors import PolicyError, RaiseError, TableError
+
 from .folder import GOLDEN, PolicyParts, new_folder, read_parts, write_parts
 from .network import PolicyNetwork
 

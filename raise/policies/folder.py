@@ -30,10 +30,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
-from ..attributes import AttributeTable
-from ..encoders import Encoder, load_encoder, save_encoder
-from ..encoders.hashing import HashingEncoder
-from ..errors import ConfigError, MissingExtraError, PolicyError, TableError
+from raise_agent.attributes import AttributeTable
+from raise_agent.encoders import Encoder, load_encoder, save_encoder
+from raise_agent.encoders.hashing import HashingEncoder
+from raise_agent.errors import ConfigError, MissingExtraError, PolicyError, TableError
+
 from .network import LARGEST, Array, NetworkShape
 
 FORMAT = 1

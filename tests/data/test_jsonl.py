@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from raise_agent.attributes import penguin_table
 from raise_agent.data import load_scenarios, write_jsonl
 from raise_agent.errors import DataError

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from raise_agent.attributes import AttributeTable, penguin_table
 from raise_agent.data import Dataset, load_profiles, load_scenarios
 from raise_agent.errors import ConfigError, DataError, MissingExtraError

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+
 from raise_agent.data import SPLITS, SplitBy, SplitFractions, split, split_of
 from raise_agent.data.splits import _side
 from raise_agent.errors import ConfigError

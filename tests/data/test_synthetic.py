@@ -22,12 +22,13 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2
+
 from raise_agent.attributes import AttributeTable, penguin_table
 from raise_agent.data import DOMAINS
 from raise_agent.data.synthetic import CHUNK, ProfileNetwork, StockQuery, query_stock, synthetic_scenarios
 from raise_agent.errors import ConfigError, TableError
 from raise_agent.scenario import Scenario
-from scipy.stats import chi2
 
 Array: TypeAlias = npt.NDArray[np.float64]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
+
 from raise_agent.distill.dataset import examples_from_store, examples_of
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from raise_agent.distill.dataset import Examples
 from raise_agent.distill.settings import DistillSettings
 from raise_agent.distill.train import Epoch, Trained, _Batches, _loss, _Network, _validate, train

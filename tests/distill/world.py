@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
 from raise_agent.attributes import Attribute, AttributeTable
 from raise_agent.distill.dataset import Examples, examples_from_store
 from raise_agent.encoders.hashing import HashingEncoder

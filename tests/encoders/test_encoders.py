@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from raise_agent.encoders import (
     Encoder,
     HashingEncoder,

@@ -17,6 +17,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from raise_agent.attributes import Attribute, AttributeTable, penguin_table
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.encoders.hashing import HashingEncoder

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from raise_agent import AcquisitionPolicy, Answer, Ask
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from raise_agent.attributes import Attribute, AttributeTable, penguin_table
 from raise_agent.data.synthetic import StockQuery, query_stock, synthetic_scenarios
 from raise_agent.errors import ConfigError, TableError

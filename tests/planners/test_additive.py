@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from raise_agent.planners.additive import LEVEL_RIDGE, RIDGE, AdditiveFit
 from raise_agent.subsets import members, subsets_of_size
 

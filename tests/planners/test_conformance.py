@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+
 from raise_agent.errors import ConfigError
 from raise_agent.planners import Plan, PlanningProblem, available_planners, make_planner, planner_class, run_planner
 from raise_agent.subsets import mask_of

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+
 from raise_agent.errors import ConfigError
 from raise_agent.planners import Evaluate, PlanningProblem, Rank, Search
 from raise_agent.planners.drive import drive

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from raise_agent.errors import ConfigError
 from raise_agent.planners import Plan, PlanningProblem, make_planner, run_planner
 from raise_agent.subsets import mask_of

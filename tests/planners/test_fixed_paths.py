@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from raise_agent.errors import ConfigError
 from raise_agent.planners import Plan, PlanningProblem, make_planner, run_planner
 from raise_agent.planners.static import StaticPlanner

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from raise_agent.planners import Plan, PlanningProblem, make_planner, run_planner
 from raise_agent.subsets import members
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from raise_agent.attributes import penguin_table
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.errors import ConfigError

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from raise_agent.planners.ordering import EXACT_SIZE, best_order
 from raise_agent.subsets import full_mask, mask_of, members
 

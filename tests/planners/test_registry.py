@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from raise_agent.errors import ConfigError
 from raise_agent.planners import (
     Plan,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from raise_agent.attributes import penguin_table
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.models.base import Evaluation, EvaluationRequest, RankRequest, Unscored, Weights

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 
 import pytest
+
 from raise_agent.planners import Evaluate, PlanningProblem
 from raise_agent.planners.drive import drive
 from raise_agent.planners.scoreboard import Scoreboard

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from raise_agent.attributes import Attribute, AttributeTable
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.policies.acquisition import AcquisitionPolicy

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from raise_agent.attributes import Attribute, AttributeTable
 from raise_agent.data.records import Record, from_hub
 from raise_agent.errors import PolicyError, TableError

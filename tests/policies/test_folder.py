@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+
 import raise_agent.policies.folder as folder_module
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import PolicyError
 from raise_agent.policies import AcquisitionPolicy, Answer, SimulatedPolicyWarning
 from raise_agent.policies.network import NetworkShape
-from safetensors.numpy import load as load_safetensors
-from safetensors.numpy import save as save_safetensors
 
 from .support import (
     GOLDEN,

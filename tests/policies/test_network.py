@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+
 from raise_agent.distill.train import _Network
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.policies.network import OVERLAP_RANK, NetworkShape, PolicyNetwork
