@@ -1,24 +1,11 @@
-"""``raise-agent VERB [overrides]``: finds the verb, and says in plain words what is wrong with a setting."""
+"""``raise-agent VERB [setting=value ...]``: finds the verb. Works, as far as to say so, without the research extra."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import os
-import re
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from hydra import compose, initialize_config_module
-from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from raise_agent.errors import RaiseError, did_you_mean
-
-from .config import register_schemas
+from raise_agent.errors import MissingExtraError, did_you_mean
 
 VERBS = {
     "run": "plan, distil and evaluate in one go",
@@ -27,20 +14,7 @@ VERBS = {
     "evaluate": "compare methods on scenarios that nobody planned over",
     "penguin": "write scenarios as JSON Lines",
 }
-_BAD_INPUT, _INTERRUPTED = 2, 130
-_SLUG = 80
-
-
-def slug(text: str) -> str:
-    """A folder name that tells the overrides of a sweep's job; long ones are cut and keep a digest.
-
-    >>> slug("planner=mcts,data.path=a/b")
-    'planner=mcts,data.path=a_b'
-    """
-    plain = re.sub(r"[^A-Za-z0-9_.,=+-]+", "_", text)
-    if len(plain) <= _SLUG:
-        return plain
-    return f"{plain[:_SLUG]}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
+_BAD_INPUT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,30 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         print(f"raise-agent: unknown verb {verb!r}: {did_you_mean(verb, VERBS)}", file=sys.stderr)
         return _BAD_INPUT
-    added = next((override for override in overrides if override.startswith("+")), None)
-    if added is not None:
-        print(
-            f"raise-agent: {added!r}: every setting exists already, so none is added with '+'; leave it out",
-            file=sys.stderr,
-        )
-        return _BAD_INPUT
-    # Hydra would otherwise print errors and exit by itself; here they are told in one place.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    OmegaConf.register_new_resolver("raise_slug", slug, replace=True)
-    register_schemas()
-    sys.argv = [f"raise-agent {verb}", *overrides]
     try:
-        importlib.import_module(f"{__package__}.{verb}").main()
-    except RaiseError as error:
-        print(f"raise-agent: {error}", file=sys.stderr)
-    except (HydraException, OmegaConfBaseException) as error:
-        print(f"raise-agent: {explain(error, verb)}", file=sys.stderr)
-    except KeyboardInterrupt as stop:
-        print(f"\nraise-agent: stopped; {stop or 'nothing was under way'}", file=sys.stderr)
-        return _INTERRUPTED
-    else:
-        return 0
-    return _BAD_INPUT
+        from .launch import launch
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("raise_agent"):
+            raise
+        print(f"raise-agent: {MissingExtraError(f'raise-agent {verb}', 'research')}", file=sys.stderr)
+        return _BAD_INPUT
+    return launch(verb, overrides)
 
 
 def _usage() -> str:
@@ -87,57 +45,6 @@ def _usage() -> str:
         f"{verbs}\n\n"
         "raise-agent VERB --help shows the settings of a verb, -m sweeps over comma-separated values."
     )
-
-
-def explain(error: BaseException, verb: str) -> str:
-    """What is wrong with a setting, and what would be right."""
-    root = error
-    while root.__cause__ is not None:
-        root = root.__cause__
-    text = str(error).strip()
-    detail = str(root).strip().splitlines()[0] if str(root).strip() else ""
-    option = re.search(r"Could not find '(\w+)/([^']*)'", text)
-    if option:
-        group, wrong = option.groups()
-        return f"{group}={wrong}: no such option. {did_you_mean(wrong, _options(group))}"
-    key = getattr(root, "full_key", None) or _key_in(text)
-    said = text.splitlines()[0].split(" To append to your config")[0] if text else type(error).__name__
-    parts = [said] if not detail or detail in said else [said, detail]
-    if key:
-        parts.append(_valid_settings(str(key), verb))
-    return "\n  ".join(part for part in parts if part)
-
-
-def _key_in(text: str) -> str | None:
-    found = re.search(r"override '\+?([^'=]+)", text) or re.search(r"full_key: (\S+)", text)
-    return found.group(1) if found else None
-
-
-def _options(group: str) -> list[str]:
-    """The options of a group, in files and registered."""
-    GlobalHydra.instance().clear()
-    with initialize_config_module("raise_agent.conf", version_base="1.3"):
-        found = GlobalHydra.instance().config_loader().get_group_options(group)
-    return [option for option in found if not option.endswith("_schema")]
-
-
-def _valid_settings(key: str, verb: str) -> str:
-    """The settings beside a wrong one, if there are any."""
-    GlobalHydra.instance().clear()
-    with initialize_config_module("raise_agent.conf", version_base="1.3"):
-        node: Any = compose(verb)
-    *parents, last = key.split(".")
-    for parent in parents:
-        if not isinstance(node, DictConfig) or parent not in node:
-            return ""
-        node = node[parent] if not OmegaConf.is_missing(node, parent) else None
-    if not isinstance(node, DictConfig):
-        return ""
-    valid = [str(name) for name in node]
-    if last in valid:
-        return ""
-    group = ".".join(parents)
-    return f"no setting {last!r}{f' in {group}' if group else ''}: {did_you_mean(last, valid)}"
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def tracking(cfg: DictConfig, verb: str, folder: Path, *, simulated: bool) -> It
         mode=cfg.tracker.mode,
         tags=[*cfg.tracker.tags, *(["simulated"] if simulated else [])],
         job_type=verb,
-        dir=str(folder),
+        dir=str(folder.resolve()),
         config=_plain(cfg),
         settings=wandb.Settings(console="off", silent=True, x_disable_stats=True, x_disable_meta=True),
     )

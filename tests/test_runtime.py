@@ -333,3 +333,14 @@ def test_the_runtime_imports_no_heavy_library_and_only_runtime_modules() -> None
         "scenario",
         "subsets",
     }
+
+
+def test_the_command_line_on_a_base_install_says_what_to_install(base_python: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from raise_agent.experiments.main import main\n"
+        "assert main(['--help']) == 0 and main(['plna']) == 2\n"
+        "sys.stderr = sys.stdout\n"
+        "assert main(['run']) == 2"
+    )
+    assert "pip install 'raise-agent[research]'" in _run(base_python, tmp_path, script)

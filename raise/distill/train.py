@@ -18,6 +18,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,6 +132,17 @@ def _loss(forecast: Tensor, scores: Tensor, weights: Tensor, between: float) -> 
     return within + between * mean.square().mean()
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The matrices are small: more threads only wait for each other, and sum in another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def train(
     training: Examples,
     validation: Examples | None,
@@ -150,15 +162,15 @@ def train(
     """
     n = training.values_of.shape[1]
     shape = NetworkShape(n, training.queries.shape[1], training.values.shape[1], settings.hidden)
-    with torch.random.fork_rng(devices=[]):
+    with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed accelerators too, for good
         network = _Network(shape, settings.dropout)
         with torch.no_grad():
             network.output.bias.zero_()
             network.output.bias[0] = float((training.scores * training.weights).sum() / training.weights.sum())
         curve = tuple(_fit(network, training, validation, settings, seed, on_epoch))
-    measured = training if validation is None else validation
-    return Trained(shape, network.export(), curve, _gain_spread(network, measured, n, seed))
+        spread = _gain_spread(network, training if validation is None else validation, n, seed)
+    return Trained(shape, network.export(), curve, spread)
 
 
 def _fit(
