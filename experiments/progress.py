@@ -29,7 +29,7 @@ def describe(what: str, tally: Tally, seconds: float, *, simulated: bool, evalua
     """
     rate = tally.scored / seconds if seconds > 0 else 0.0
     parts = [
-        f"{what}{' (simulated)' if simulated else ''}: {tally.finished:,}/{tally.searches:,} scenarios",
+        f"{what}{' (simulated)' if simulated else ''}: {tally.finished:,}/{tally.searches:,} searches",
         f"{tally.scored:,} evaluations ({rate:,.0f}/s)",
         f"{tally.cached:,} from store",
         f"{tally.unscored:,} unscored",

@@ -10,7 +10,7 @@ def test_a_line_says_what_people_wait_for() -> None:
     tally = Tally(searches=100, finished=25, scored=500, cached=40, unscored=3)
     line = describe("planning", tally, 10.0, simulated=True)
     assert line == (
-        "planning (simulated): 25/100 scenarios, 500 evaluations (50/s), 40 from store, 3 unscored, ETA 30 s"
+        "planning (simulated): 25/100 searches, 500 evaluations (50/s), 40 from store, 3 unscored, ETA 30 s"
     )
 
 
@@ -28,8 +28,8 @@ def test_away_from_a_terminal_there_are_plain_lines_now_and_then() -> None:
             display.update(Tally(searches=50, finished=2 * second, scored=second))
     lines = stream.getvalue().splitlines()
     assert [line.split(",")[0] for line in lines] == [
-        "planning (simulated): 20/50 scenarios",
-        "planning (simulated): 40/50 scenarios",
-        "planning (simulated): 48/50 scenarios",
+        "planning (simulated): 20/50 searches",
+        "planning (simulated): 40/50 searches",
+        "planning (simulated): 48/50 searches",
     ]
     assert "\x1b" not in stream.getvalue()
