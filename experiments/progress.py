@@ -69,7 +69,7 @@ class ProgressDisplay:
         self._what = what
         self._simulated = simulated
         self._evaluations = evaluations
-        self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+        self._console = Console(file=stream or sys.stderr, highlight=False)
         self._clock = clock
         self._live = (
             Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
@@ -87,7 +87,7 @@ class ProgressDisplay:
         if self._live is not None:
             self._live.update(Text(self._line()), refresh=True)
         else:
-            self._console.print(self._line(), markup=False)
+            self._console.print(self._line(), markup=False, soft_wrap=True)
 
     def _line(self) -> str:
         tally = self._tally or Tally()
@@ -105,4 +105,4 @@ class ProgressDisplay:
         if self._live is not None:
             self._live.stop()
         if self._tally is not None:
-            self._console.print(self._line(), markup=False)
+            self._console.print(self._line(), markup=False, soft_wrap=True)
