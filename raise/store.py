@@ -94,9 +94,10 @@ class EvaluationStore:
 
     def _check(self) -> None:
         """Refuse a file that is not ours before anything in it changes."""
+        # Tables first: another process that makes the file writes them and the mark in one transaction.
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         (application,) = self._db.execute("PRAGMA application_id").fetchone()
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables and application != _APPLICATION:
             raise StoreError(f"{self.path}: an SQLite file of another program; name a new file for the store")
         if version > FORMAT:
@@ -109,8 +110,8 @@ class EvaluationStore:
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 break
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
         self._db.execute("PRAGMA synchronous = NORMAL")
