@@ -46,6 +46,13 @@ class ScenarioSet:
         return self.train + self.validation
 
 
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """A part of the configuration as plain data."""
+    container = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
 def make_table(cfg: DictConfig) -> AttributeTable:
     """The attribute table, with costs as configured."""
     table = penguin_table() if cfg.table == "penguin" else load_table(cfg.table)
@@ -82,7 +89,7 @@ def make_models(cfg: DictConfig, table: AttributeTable) -> tuple[SafetyModel, Pr
 
 def encoder_from(cfg: DictConfig) -> Encoder:
     """The query encoder of the ``encoder`` group."""
-    settings = {str(key): value for key, value in cfg.items()}
+    settings = plain(cfg)
     return make_encoder(str(settings.pop("name")), **settings)
 
 
@@ -105,15 +112,13 @@ def planner_from(name: str, settings: Mapping[str, Any], table: AttributeTable, 
 
 def planner_settings(cfg: DictConfig) -> tuple[str, dict[str, Any]]:
     """Name and hyperparameters of the ``planner`` group."""
-    settings = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(settings, dict)
-    plain = {str(key): value for key, value in settings.items()}
-    return str(plain.pop("name")), plain
+    settings = plain(cfg)
+    return str(settings.pop("name")), settings
 
 
 def distill_settings(cfg: DictConfig) -> DistillSettings:
     """The ``distill`` part."""
-    return DistillSettings(**{str(key): value for key, value in cfg.items()})
+    return DistillSettings(**plain(cfg))
 
 
 def wants_order(name: str, settings: Mapping[str, Any]) -> bool:
@@ -135,6 +140,8 @@ class Bench:
     safety: SafetyModel
     prior: Prior
     store: EvaluationStore
+    encoder: Encoder | None
+    """Of queries; None where the verb has no use for one."""
     _order: tuple[int, ...] | None = None
 
     @contextmanager
@@ -195,6 +202,9 @@ def bench(cfg: DictConfig) -> Iterator[Bench]:
     if "distill" in cfg:
         distill_settings(cfg.distill)
     scenarios = make_scenarios(cfg.data, table)
+    if "evaluate" in cfg and not scenarios.test:
+        raise ConfigError("no scenario to evaluate on: data.split leaves none for test")
+    encoder = encoder_from(cfg.encoder) if "encoder" in cfg else None
     safety, prior = make_models(cfg.llm, table)
     with EvaluationStore(cfg.store) as store:
-        yield Bench(cfg, table, scenarios, safety, prior, store)
+        yield Bench(cfg, table, scenarios, safety, prior, store, encoder)

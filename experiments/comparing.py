@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,8 @@ from .statistics import Mean, mean_interval
 from .tables import interval, markdown_table, number
 from .tracking import Tracker
 
+HELD_OUT_SAMPLE = -1
+"""Searches are sent samples 0, 1, ...; methods are compared on this one."""
 RESULTS, REPORT, CONVERSATIONS = "results.json", "results.md", "conversations.jsonl"
 
 
@@ -43,6 +45,8 @@ class MethodResult:
     """Mean gain as a share of the gain of the full profile, on scenarios where both are scored."""
     questions: float
     """Mean number of questions asked."""
+    cost: float
+    """Mean cost of the questions asked, declined ones too, in score points."""
     evaluations: float
     """Mean evaluations of the very scenario spent on deciding what to ask."""
     unscored: float
@@ -56,12 +60,13 @@ class MethodResult:
             "gain": self.gain.to_json(),
             "share_of_full_gain": self.share if math.isfinite(self.share) else None,
             "questions": self.questions,
+            "cost": self.cost,
             "evaluations": self.evaluations,
             "unscored": self.unscored,
         }
 
 
-Scores = Mapping[str, Sequence[float | None]]
+MethodScores = Mapping[str, Sequence[float | None]]
 """method -> score per scenario, None where unscored."""
 
 
@@ -69,14 +74,12 @@ def compare(bench: Bench, tracker: Tracker, folder: Path, policy_folder: Path | 
     """Run every method on the test scenarios; write results as JSON and Markdown.
 
     Raises:
-        ConfigError: there is no test scenario, or a method lacks what it needs.
+        ConfigError: a method lacks what it needs.
         PolicyError: the policy does not fit.
     """
     cfg = bench.cfg.evaluate
     names = list(cfg.methods)
     scenarios = bench.scenarios.test[: cfg.scenarios]
-    if not scenarios:
-        raise ConfigError("no scenario to evaluate on: data.split leaves none for test")
     policy = None
     if "distilled" in names and policy_folder is not None:
         with warnings.catch_warnings():
@@ -86,13 +89,13 @@ def compare(bench: Bench, tracker: Tracker, folder: Path, policy_folder: Path | 
     planner = planner_settings(bench.cfg.planner)
     talks: dict[str, list[Conversation]] = {}
     scores: dict[str, list[float | None]] = {}
-    if "static" in names:
+    if "static" in names and not (planner[0] == "static" and planner[1].get("order")):
         bench.static_order()  # measured under a heading of its own
     with bench.runner("evaluating") as runner:
         for name in dict.fromkeys(["none", "full", *names]):
             talks[name] = conversations(name, bench, runner, scenarios, policy, planner)
             scores[name] = _score(runner, scenarios, talks[name])
-    results = [_result(name, talks[name], scores) for name in names]
+    results = [_result(name, talks[name], scores, bench.table.costs) for name in names]
     _write(bench, folder, scenarios, results, talks, scores)
     tracker.table("evaluate/results", [_flat(result) for result in results])
     tracker.log({f"evaluate/{r.method}/score": r.score.mean for r in results if math.isfinite(r.score.mean)})
@@ -115,17 +118,25 @@ def _fitting(policy: AcquisitionPolicy, bench: Bench) -> AcquisitionPolicy:
 
 
 def _score(runner: Runner, scenarios: Sequence[Scenario], talks: Sequence[Conversation]) -> list[float | None]:
-    tasks = [Task(s, partial(score_subsets, [t.known])) for s, t in zip(scenarios, talks, strict=True)]
+    """Scores of what each conversation ended with: a draw that no search has seen.
+
+    A search returns the subset that looked best in its own draws; with a noisy judge, or one that fails at times,
+    those draws flatter it.
+    """
+    tasks = [
+        Task(s, partial(score_subsets, [t.known]), first_sample=HELD_OUT_SAMPLE)
+        for s, t in zip(scenarios, talks, strict=True)
+    ]
     return [scored[0] for scored in runner.run(tasks, origin="evaluate")]
 
 
-def _paired(scores: Scores, *names: str) -> list[tuple[float, ...]]:
+def _paired(scores: MethodScores, *names: str) -> list[tuple[float, ...]]:
     """Scores of the scenarios that all these methods have scored."""
     rows = zip(*(scores[name] for name in names), strict=True)
     return [tuple(s for s in row if s is not None) for row in rows if None not in row]
 
 
-def _result(name: str, talks: Sequence[Conversation], scores: Scores) -> MethodResult:
+def _result(name: str, talks: Sequence[Conversation], scores: MethodScores, costs: Sequence[float]) -> MethodResult:
     scored = [score for score in scores[name] if score is not None]
     both = _paired(scores, name, "none", "full")
     full = sum(full - none for _, none, full in both)
@@ -136,35 +147,27 @@ def _result(name: str, talks: Sequence[Conversation], scores: Scores) -> MethodR
         gain=mean_interval([mine - none for mine, none in _paired(scores, name, "none")]),
         share=sum(mine - none for mine, none, _ in both) / full if both and full else math.nan,
         questions=sum(len(talk.asked) for talk in talks) / n,
+        cost=sum(sum(costs[index] for index in talk.asked) for talk in talks) / n,
         evaluations=sum(talk.evaluations for talk in talks) / n,
         unscored=1 - len(scored) / n,
     )
 
 
 def results_table(results: Sequence[MethodResult]) -> str:
-    """The comparison as Markdown."""
-    header = [
-        "method",
-        "safety score [95 %]",
-        "gain over none [95 %]",
-        "share of full gain",
-        "questions",
-        "evaluations",
-        "unscored",
-    ]
-    rows = [
-        [
-            r.method,
-            interval(r.score),
-            interval(r.gain),
-            f"{r.share:.1%}" if math.isfinite(r.share) else "-",
-            number(r.questions),
-            number(r.evaluations, 1),
-            f"{r.unscored:.1%}",
-        ]
-        for r in results
-    ]
-    return markdown_table(header, rows)
+    """The comparison as Markdown; what asking costs is shown where it costs anything."""
+    columns: dict[str, Callable[[MethodResult], str]] = {
+        "method": lambda r: r.method,
+        "safety score [95 %]": lambda r: interval(r.score),
+        "gain over none [95 %]": lambda r: interval(r.gain),
+        "share of full gain": lambda r: f"{r.share:.1%}" if math.isfinite(r.share) else "-",
+        "questions": lambda r: number(r.questions),
+        "evaluations": lambda r: number(r.evaluations, 1),
+        "unscored": lambda r: f"{r.unscored:.1%}",
+    }
+    if any(r.cost for r in results):
+        columns["cost"] = lambda r: number(r.cost, 3)
+        columns["score less cost"] = lambda r: number(r.score.mean - r.cost, 3)
+    return markdown_table(list(columns), [[cell(r) for cell in columns.values()] for r in results])
 
 
 def _flat(result: MethodResult) -> dict[str, Any]:
@@ -176,6 +179,7 @@ def _flat(result: MethodResult) -> dict[str, Any]:
         "gain": result.gain.mean,
         "share_of_full_gain": result.share,
         "questions": result.questions,
+        "cost": result.cost,
         "evaluations": result.evaluations,
         "unscored": result.unscored,
     }
@@ -195,7 +199,7 @@ def _write(
     scenarios: Sequence[Scenario],
     results: Sequence[MethodResult],
     talks: Mapping[str, Sequence[Conversation]],
-    scores: Scores,
+    scores: MethodScores,
 ) -> None:
     run = describe_run(bench.cfg.seed, simulated=bench.safety.simulated)
     config = OmegaConf.to_container(bench.cfg, resolve=True)
@@ -212,7 +216,6 @@ def _write(
         json.dumps(
             {
                 "id": scenario.id,
-                "digest": scenario.digest,
                 "simulated": bench.safety.simulated,
                 "methods": {
                     r.method: {

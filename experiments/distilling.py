@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from raise_agent.attributes import AttributeTable
 from raise_agent.distill.dataset import Examples, examples_from_store, examples_of
 from raise_agent.distill.settings import DistillSettings
@@ -21,7 +19,7 @@ from raise_agent.policies import AcquisitionPolicy
 from raise_agent.policies.folder import PolicyParts
 from raise_agent.scenario import Scenario
 
-from .assembly import Bench, distill_settings, encoder_from
+from .assembly import Bench, distill_settings, plain
 from .planning import Scores
 from .provenance import content_digest, describe_run
 from .tracking import Tracker
@@ -55,7 +53,8 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
     """
     cfg = bench.cfg
     settings = distill_settings(cfg.distill)
-    encoder, value_encoder = encoder_from(cfg.encoder), HashingEncoder(settings.value_dimension)
+    encoder, value_encoder = bench.encoder, HashingEncoder(settings.value_dimension)
+    assert encoder is not None
     sides = bench.scenarios
     if not sides.train:
         raise ConfigError("nothing to distil from: data.split leaves no training scenario")
@@ -76,7 +75,11 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
         tracker.log(losses)
 
     trained = train(training, validation, settings, cfg.seed, on_epoch)
-    provenance = _provenance(bench, identity, training.evaluations)
+    provenance = _provenance(bench, training.evaluations)
+    if scores is None:
+        provenance["evaluations_asked_by"] = bench.store.origins(identity, [s.digest for s in sides.train])
+    else:
+        provenance["planner"], provenance["explore"] = plain(cfg.planner), cfg.explore
     policy = AcquisitionPolicy(_parts(bench.table, cfg.budget, settings, encoder, trained, provenance))
     target = folder / POLICY
     policy.save(target, golden_inputs(bench.table))
@@ -85,12 +88,6 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
     atomic_write_text(folder / CURVE, json.dumps(log, indent=2) + "\n")
     tracker.artifact("policy", "policy", target)
     return target
-
-
-def _plain(cfg: Any) -> dict[str, Any]:
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
 
 
 def _parts(
@@ -113,13 +110,12 @@ def _parts(
     )
 
 
-def _provenance(bench: Bench, identity: int, evaluations: int) -> dict[str, Any]:
-    """Which models, planners, data and commit a policy comes from."""
+def _provenance(bench: Bench, evaluations: int) -> dict[str, Any]:
+    """Which models, data and commit a policy comes from."""
     sides = bench.scenarios
     return {
         **describe_run(bench.cfg.seed, simulated=bench.safety.simulated),
         "models": {"safety": dict(bench.safety.identity), "prior": dict(bench.prior.identity)},
-        "evaluations_asked_by": bench.store.origins(identity, [s.digest for s in sides.train]),
         "data": {
             "name": sides.name,
             "training_scenarios": len(sides.train),
@@ -127,8 +123,8 @@ def _provenance(bench: Bench, identity: int, evaluations: int) -> dict[str, Any]
             "training_evaluations": evaluations,
             "training_digest": content_digest(sides.train),
         },
-        "encoder": _plain(bench.cfg.encoder),
-        "distill": _plain(bench.cfg.distill),
+        "encoder": plain(bench.cfg.encoder),
+        "distill": plain(bench.cfg.distill),
     }
 
 

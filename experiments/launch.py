@@ -6,8 +6,10 @@ import hashlib
 import importlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 from hydra import compose, initialize_config_module
@@ -36,6 +38,10 @@ def slug(text: str) -> str:
     return f"{plain[:_SLUG]}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def launch(verb: str, overrides: Sequence[str]) -> int:
     """Run a verb with these settings; the exit status."""
     added = next((override for override in overrides if override.startswith("+")), None)
@@ -50,17 +56,27 @@ def launch(verb: str, overrides: Sequence[str]) -> int:
     OmegaConf.register_new_resolver("raise_slug", slug, replace=True)
     register_schemas()
     sys.argv = [f"raise-agent {verb}", *overrides]
+    # A job that is told to end, by a scheduler say, finishes its tracker as one that is interrupted.
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         importlib.import_module(f"{__package__}.{verb}").main()
     except RaiseError as error:
         print(f"raise-agent: {error}", file=sys.stderr)
     except (HydraException, OmegaConfBaseException) as error:
         print(f"raise-agent: {explain(error, verb)}", file=sys.stderr)
+    except BrokenPipeError:
+        # Nobody reads on; what Python would flush at exit goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"raise-agent: {where}{error.strerror or error}; check the path, permissions and space", file=sys.stderr)
     except KeyboardInterrupt as stop:
         print(f"\nraise-agent: stopped; {stop or 'nothing was under way'}", file=sys.stderr)
         return _INTERRUPTED
     else:
         return _DONE
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return _BAD_INPUT
 
 

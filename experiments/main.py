@@ -14,7 +14,7 @@ VERBS = {
     "evaluate": "compare methods on scenarios that nobody planned over",
     "penguin": "write scenarios as JSON Lines",
 }
-_BAD_INPUT = 2
+_BAD_INPUT, _INTERRUPTED = 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"raise-agent: {MissingExtraError(f'raise-agent {verb}', 'research')}", file=sys.stderr)
         return _BAD_INPUT
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return launch(verb, overrides)
 
 

@@ -16,10 +16,12 @@ from typing import Any, cast
 import numpy as np
 from omegaconf import DictConfig
 
+from raise_agent.attributes import parse_spellings
 from raise_agent.envs.dynamics import Rules, State, is_truncated, start, step
 from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.planners import Plan, Search, available_planners
 from raise_agent.planners.runner import Runner, Task, search_rng
+from raise_agent.planners.static import whole_order
 from raise_agent.policies import AcquisitionPolicy, Ask
 from raise_agent.scenario import Disclosure, Inquiry, Scenario
 
@@ -144,7 +146,7 @@ def conversations(
             raise ConfigError("evaluate.methods has 'distilled': give the policy's folder as evaluate.policy")
         choosers = [obey(policy)] * len(scenarios)
     elif method == "static":
-        choosers = [follow(bench.static_order(), rules)] * len(scenarios)
+        choosers = [follow(_static_order(bench, planner), rules)] * len(scenarios)
     elif method == "random":
         choosers = [follow(search_rng(cfg.seed, s).permutation(n).tolist(), rules) for s in scenarios]
     else:
@@ -156,6 +158,13 @@ def conversations(
         talk = converse(rules, scenario, choose, declined_by(scenario, cfg.evaluate.decline, cfg.seed))
         talks.append(Conversation(talk.asked, talk.known, evaluations))
     return talks
+
+
+def _static_order(bench: Bench, configured: tuple[str, Mapping[str, Any]]) -> tuple[int, ...]:
+    """The configured order, if the static planner is configured with one; else the measured one."""
+    name, settings = configured
+    order = parse_spellings(bench.table, settings.get("order") or ()) if name == "static" else ()
+    return whole_order(order, len(bench.table)) if order else bench.static_order()
 
 
 def plan_all(

@@ -101,7 +101,6 @@ def _plain(bench: Bench, scenario: Scenario, plan: Plan) -> dict[str, Any]:
     prefixes = [sum(1 << index for index in plan.path[:length]) for length in range(len(plan.path) + 1)]
     return {
         "id": scenario.id,
-        "digest": scenario.digest,
         "path": [bench.table.keys[index] for index in plan.path],
         "value": plan.value,
         "scores_on_path": [scores.get(prefix) for prefix in prefixes],

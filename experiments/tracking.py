@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from raise_agent.errors import ConfigError, MissingExtraError, did_you_mean
+
+from .assembly import plain
 
 
 class Tracker(Protocol):
@@ -63,12 +65,6 @@ class WandbTracker:
         self._run.log_artifact(kept)
 
 
-def _plain(cfg: DictConfig) -> dict[str, Any]:
-    plain = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
-
-
 @contextmanager
 def tracking(cfg: DictConfig, verb: str, folder: Path, *, simulated: bool) -> Iterator[Tracker]:
     """The tracker of one job; a wandb run is finished however the job ends.
@@ -96,7 +92,7 @@ def tracking(cfg: DictConfig, verb: str, folder: Path, *, simulated: bool) -> It
         tags=[*cfg.tracker.tags, *(["simulated"] if simulated else [])],
         job_type=verb,
         dir=str(folder.resolve()),
-        config=_plain(cfg),
+        config=plain(cfg),
         settings=wandb.Settings(console="off", silent=True, x_disable_stats=True, x_disable_meta=True),
     )
     failed = True

@@ -45,6 +45,8 @@ class Task(Generic[Found]):
     """Begins the search; called when its turn comes."""
     noisy: bool = False
     """Whether asking for a subset again draws another sample; otherwise the first one is meant again."""
+    first_sample: int = 0
+    """Index of the first sample that this task is sent."""
 
 
 @dataclass(slots=True)
@@ -260,10 +262,10 @@ class Runner:
         scenario = running.task.scenario
         running.reply = [None] * len(question.subsets)
         for position, subset in enumerate(question.subsets):
-            sample = 0
+            sample = running.task.first_sample
             if running.task.noisy:
-                sample = running.draws.get(subset, 0)
-                running.draws[subset] = sample + 1
+                sample += running.draws.get(subset, 0)
+                running.draws[subset] = running.draws.get(subset, 0) + 1
             known = running.memory.evaluations.get((subset, sample))
             if known is not None:
                 self.tally.cached += 1

@@ -16,8 +16,8 @@ from .contract import Evaluate, Plan, PlanningProblem, Search
 
 def check_evaluations(evaluations: int) -> None:
     """Refuse an evaluation limit below 1."""
-    if evaluations < 1:
-        raise ConfigError(f"evaluations must be 1 or more, not {evaluations}")
+    if isinstance(evaluations, bool) or not isinstance(evaluations, int) or evaluations < 1:
+        raise ConfigError(f"evaluations must be 1 or more, a whole number, not {evaluations!r}")
 
 
 @dataclass(slots=True)

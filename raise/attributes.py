@@ -1,8 +1,8 @@
 """The attribute table: what may be asked of a person, in which words, at what cost.
 
 The table of PENGUIN (paper, section 3 and Table 4) ships as ``penguin.json`` beside this file. Another
-table, with other attributes and another number of them, is a JSON file of the same form; only its
-``attributes`` are required. The optional parts are ``unknown`` (spellings of "the data does not say"),
+table, with other attributes and another number of them, is a JSON file of the same form; only its ``name``
+and ``attributes`` are required. The optional parts are ``unknown`` (spellings of "the data does not say"),
 ``synthesis`` (a Bayesian network that draws profiles) and ``simulation`` (how much the simulated model makes
 of each attribute).
 """

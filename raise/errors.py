@@ -47,6 +47,7 @@ def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
     "did you mean 'mcts'? Valid: greedy, mcts"
     """
     names = sorted(valid)
-    near = difflib.get_close_matches(wrong, names, n=1)
+    folded = {name.casefold(): name for name in names}
+    near = [folded[match] for match in difflib.get_close_matches(wrong.casefold(), folded, n=1)]
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}Valid: {', '.join(names)}"

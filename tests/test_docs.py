@@ -29,6 +29,7 @@ def test_some_docstrings_have_examples() -> None:
 
 def test_the_readme_names_verbs_files_and_imports_that_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "@@" not in text
     verbs = set(re.findall(r"raise-agent (\w+)", text))
     assert verbs
     assert verbs <= set(VERBS)
