@@ -128,7 +128,12 @@ class EvaluationStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: cannot {what} the evaluation store: {error}") from error
+            damaged = (
+                "; move it away to start a new one"
+                if "malformed" in str(error) or "not a database" in str(error)
+                else ""
+            )
+            raise StoreError(f"{self.path}: cannot {what} the evaluation store: {error}{damaged}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
