@@ -20,21 +20,16 @@ answers: whatever is derived from it is *simulated*.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import re
 import struct
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from raise_agent.attributes import Attribute, AttributeTable
-from raise_agent.data.synthetic import query_stock
-from raise_agent.encoders.hashing import HashingEncoder
-from raise_agent.errors import ConfigError, TableError, did_you_mean
+from raise_agent.attributes import AttributeTable
+from raise_agent.errors import ConfigError, TableError
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import members
 
@@ -48,9 +43,7 @@ from .base import (
     Unscored,
     Weights,
 )
-
-VERSION = 1
-"""Part of the store's key; raised with every change of the account below."""
+from .simulated_world import World
 
 IN_FLIGHT = 4096
 
@@ -60,156 +53,8 @@ GRAVITY = 0.8
 """How much lower the floor lies for a user whose mean severity is 1 rather than 0."""
 GRAVITY_CENTRE = 0.45
 SEVERITY_BASE, SEVERITY_SLOPE = 0.2, 1.6
-INDIVIDUAL, WORDING = 0.4, 0.2
-"""Standard deviations, in log units, of how users and wordings of one concern differ."""
-
-_KIND_SALIENCE = {"demographic": 0.18, "health": 0.43, "psychological": 0.57, "emotional": 0.41}
-_KIND_DIMENSIONS = {
-    "demographic": (0.9, 0.7, 1.4),
-    "health": (1.6, 0.6, 0.8),
-    "psychological": (1.5, 0.9, 0.6),
-    "emotional": (0.7, 1.8, 0.5),
-}
-_NUMBER = re.compile(r"\d{1,9}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """The ``simulation`` section of a table, as arrays over its n attributes and p interplaying pairs."""
-
-    salience: npt.NDArray[np.float64]
-    """(n,)"""
-    dimensions: npt.NDArray[np.float64]
-    """(n, 3): how much of an attribute's evidence counts in each dimension."""
-    relevance: Mapping[str, npt.NDArray[np.float64]]
-    """concern -> (n,)"""
-    pairs: tuple[tuple[int, int], ...]
-    factors: tuple[float, ...]
-    """(p,): synergy above 0, redundancy below."""
-
-    def plain(self) -> list[object]:
-        """The same as plain data."""
-        rows = {concern: row.tolist() for concern, row in self.relevance.items()}
-        return [self.salience.tolist(), self.dimensions.tolist(), rows, self.pairs, self.factors]
-
-
-def _account(table: AttributeTable) -> _Account:
-    section = table.sections.get("simulation", {})
-    where = f"attribute table {table.name!r}: simulation"
-    try:
-        _check_names(section, {"source", "salience", "dimensions", "relevance", "interplay"}, where)
-        for row in (section.get("salience", {}), section.get("dimensions", {}), *section.get("relevance", {}).values()):
-            _check_names(row, table.keys, where)
-        salience = [float(section.get("salience", {}).get(a.key, _KIND_SALIENCE[a.kind])) for a in table]
-        dimensions = [section.get("dimensions", {}).get(a.key, _KIND_DIMENSIONS[a.kind]) for a in table]
-        relevance = {
-            concern: np.asarray([float(row.get(a.key, 1.0)) for a in table])
-            for concern, row in section.get("relevance", {}).items()
-        }
-        interplay = section.get("interplay", [])
-        pairs = tuple((table.index(pair["between"][0]), table.index(pair["between"][1])) for pair in interplay)
-        factors = tuple(float(pair["factor"]) for pair in interplay)
-        shaped = np.asarray(dimensions, dtype=np.float64).reshape(len(table), len(DIMENSIONS))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise TableError(f"{where}: {type(error).__name__}: {error}; see penguin.json for the form") from error
-    if any(i == j for i, j in pairs):
-        raise TableError(f"{where}: an attribute cannot interplay with itself")
-    every = np.concatenate([np.asarray(salience), shaped.ravel(), *relevance.values()])
-    if not (np.isfinite(every) & (every >= 0)).all():
-        raise TableError(f"{where}: salience, dimensions and relevance must be numbers of 0 or more")
-    if not np.isfinite(factors).all():
-        raise TableError(f"{where}: the factors of 'interplay' must be finite numbers")
-    return _Account(np.asarray(salience), shaped, relevance, pairs, factors)
-
-
-def _check_names(given: Iterable[str], valid: Iterable[str], where: str) -> None:
-    for name in given:
-        if name not in valid:
-            raise TableError(f"{where}: unknown name {name!r}: {did_you_mean(name, valid)}")
-
-
-def _plain(text: str) -> str:
-    return text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").strip().casefold()
-
-
-def severity_of(attribute: Attribute, value: str) -> float:
-    """How grave a value is, 0 to 1: as the table lists it, else by the nearest listed value, else 0.5.
-
-    A number or range falls into the listed range that holds its first number; other text takes the longest
-    listed value that it contains as whole words. Negation is not understood.
-    """
-    text = _plain(value)
-    listed = {_plain(name): severity for name, severity in attribute.values.items()}
-    if text in listed:
-        return listed[text]
-    numbers = [int(n) for n in _NUMBER.findall(text)]
-    if numbers:
-        for name, severity in listed.items():
-            bounds = [int(n) for n in _NUMBER.findall(name)]
-            if len(bounds) == 2 and bounds[0] <= numbers[0] <= bounds[1]:
-                return severity
-            if len(bounds) == 1 and name.endswith("+") and numbers[0] >= bounds[0]:
-                return severity
-    # Whole words, and none after a hyphen: "unstable" is not stable, nor "non-smoker" a smoker.
-    inside = [name for name in listed if re.search(rf"(?<![\w-]){re.escape(name)}(?!\w)", text)]
-    return listed[max(inside, key=lambda name: (len(name), name))] if inside else 0.5
-
-
-class _World:
-    """What safety model and prior share: concerns of queries, relevance of attributes."""
-
-    def __init__(self, table: AttributeTable, seed: int) -> None:
-        self.table = table
-        self.seed = seed
-        self.account = _account(table)
-        self._concerns: dict[str, str] = {stocked.query: stocked.concern for stocked in query_stock()}
-        self._severity: dict[tuple[int, str], float] = {}
-        self._relevance: dict[str, npt.NDArray[np.float64]] = {}
-        self._encoder = HashingEncoder(1024)
-        self._stock_texts = tuple(self._concerns)
-        self._stock = self._encoder.encode(self._stock_texts)
-
-    def generator(self, *parts: object) -> np.random.Generator:
-        """Randomness that depends on these parts and the seed alone."""
-        text = json.dumps([self.seed, *parts], ensure_ascii=False).encode("utf-8", "surrogatepass")
-        return np.random.default_rng(int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "little"))
-
-    def severity(self, attribute: int, value: str) -> float:
-        """How grave a value is, 0 to 1."""
-        found = self._severity.get((attribute, value))
-        if found is None:
-            found = self._severity[attribute, value] = severity_of(self.table[attribute], value)
-        return found
-
-    def concern(self, query: str) -> str:
-        """The stock's tag; for another query, that of the stock query nearest by words."""
-        found = self._concerns.get(query)
-        if found is None:
-            near = self._stock @ self._encoder.encode([query])[0]
-            found = self._concerns[self._stock_texts[int(np.argmax(np.round(near, 5)))]]
-            self._concerns[query] = found
-        return found
-
-    def relevance(self, query: str) -> npt.NDArray[np.float64]:
-        """How much each attribute matters to this query, before the user's values: shape (n,)."""
-        found = self._relevance.get(query)
-        if found is None:
-            concern = self.concern(query)
-            listed = self.account.relevance.get(concern)
-            if listed is None:
-                listed = np.exp(0.6 * self.generator("concern", concern).standard_normal(len(self.table)))
-            wording = np.exp(WORDING * self.generator("wording", query).standard_normal(len(self.table)))
-            found = self.account.salience * listed * wording
-            self._relevance[query] = found
-        return found
-
-    def identity(self) -> dict[str, object]:
-        """What scores and weights depend on: neither the costs of questions nor their wording."""
-        attributes = [[a.key, list(a.values.items())] for a in self.table]
-        stock = [[query, self._concerns[query]] for query in self._stock_texts]
-        plain = json.dumps([attributes, self.account.plain(), stock], sort_keys=True)
-        digest = hashlib.blake2b(plain.encode("utf-8"), digest_size=16).hexdigest()
-        return {"llm": "simulated", "version": VERSION, "seed": self.seed, "table": digest}
+INDIVIDUAL = 0.4
+"""Standard deviation, in log units, of how users differ."""
 
 
 class SimulatedSafetyModel:
@@ -232,7 +77,7 @@ class SimulatedSafetyModel:
             raise ConfigError(f"judge_noise must be 0 or more score points, not {judge_noise}")
         if not 0 <= failure_rate <= 1:
             raise ConfigError(f"failure_rate must be a share between 0 and 1, not {failure_rate}")
-        self._world = _World(table, seed)
+        self._world = World(table, seed)
         self._judge_noise = judge_noise
         self._failure_rate = failure_rate
         self._rows: dict[str, int] = {}
@@ -365,7 +210,7 @@ class SimulatedPrior:
     def __init__(self, table: AttributeTable, *, seed: int = 0, doubt: float = 0.4) -> None:
         if not 0 <= doubt < math.inf:
             raise ConfigError(f"prior doubt must be 0 or more, not {doubt}")
-        self._world = _World(table, seed)
+        self._world = World(table, seed)
         self._doubt = doubt
         self._guess: dict[str, npt.NDArray[np.float64]] = {}
         self._waiting: list[tuple[int, RankRequest]] = []

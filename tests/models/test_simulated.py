@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from raise_agent.attributes import Attribute, AttributeTable, penguin_table
 from raise_agent.data.synthetic import StockQuery, query_stock, synthetic_scenarios
 from raise_agent.errors import ConfigError, TableError
-from raise_agent.models import simulated
+from raise_agent.models import simulated_world
 from raise_agent.models.base import (
     DIMENSIONS,
     Evaluation,
@@ -36,7 +36,8 @@ from raise_agent.models.base import (
     SafetyModel,
     Unscored,
 )
-from raise_agent.models.simulated import SimulatedPrior, SimulatedSafetyModel, severity_of
+from raise_agent.models.simulated import SimulatedPrior, SimulatedSafetyModel
+from raise_agent.models.simulated_world import severity_of
 from raise_agent.scenario import Disclosure, Inquiry, Profile, Scenario
 from raise_agent.subsets import full_mask, mask_of, members, subsets_of_size
 
@@ -548,7 +549,7 @@ def test_scores_are_those_of_this_version() -> None:
     table = AttributeTable.from_json({"name": "garden", "attributes": attributes, "simulation": simulation}, "x")
     scenario = Scenario("s", "Garden", "zzz", Profile(table.keys, ("dry sand", "3 hours", "cat")))
     judge = SimulatedSafetyModel(table, seed=6, judge_noise=0.1)
-    assert simulated.VERSION == 1
+    assert simulated_world.VERSION == 1
     found = [score(SimulatedSafetyModel(table, seed=6), scenario, subset) for subset in range(8)]
     assert found == pytest.approx(
         [2.4094573, 3.257301, 3.700099, 4.0812103, 3.1527317, 3.6582263, 3.8885957, 4.144251], abs=2e-6
@@ -781,19 +782,19 @@ def test_every_setting_is_in_the_identity() -> None:
         SimulatedPrior(TABLE, doubt=0.1).identity,
     ]
     assert len({json.dumps(identity, sort_keys=True) for identity in models}) == len(models)
-    assert all(identity["llm"] == "simulated" and identity["version"] == simulated.VERSION for identity in models)
+    assert all(identity["llm"] == "simulated" and identity["version"] == simulated_world.VERSION for identity in models)
 
 
 def test_the_stock_of_queries_is_in_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     """The concern of every query comes from the stock."""
     first, *rest = query_stock()
-    monkeypatch.setattr(simulated, "query_stock", lambda: (replace(first, concern="money"), *rest))
+    monkeypatch.setattr(simulated_world, "query_stock", lambda: (replace(first, concern="money"), *rest))
     assert SimulatedSafetyModel(TABLE).identity != model().identity
 
 
 def test_the_version_is_in_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     before = SimulatedSafetyModel(TABLE).identity
-    monkeypatch.setattr(simulated, "VERSION", simulated.VERSION + 1)
+    monkeypatch.setattr(simulated_world, "VERSION", simulated_world.VERSION + 1)
     assert SimulatedSafetyModel(TABLE).identity != before
 
 
