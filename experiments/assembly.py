@@ -24,6 +24,7 @@ from raise_agent.scenario import Scenario
 from raise_agent.store import EvaluationStore
 
 from .progress import ProgressDisplay
+from .sensitivity import measure_sensitivities
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +176,6 @@ class Bench:
     def static_order(self) -> tuple[int, ...]:
         """Attributes by measured sensitivity (paper, Figure 6), the most telling first; on training scenarios."""
         if self._order is None:
-            from .sensitivity import measure_sensitivities
-
             sample = self.scenarios.train[: self.cfg.sensitivity_scenarios]
             with self.runner("sensitivities") as runner:
                 gains = measure_sensitivities(runner, sample, len(self.table))

@@ -15,14 +15,13 @@ from omegaconf import OmegaConf
 
 from raise_agent.errors import ConfigError
 from raise_agent.files import atomic_write_text
-from raise_agent.planners.runner import Runner, Task
+from raise_agent.planners.runner import Runner, Task, score_subsets
 from raise_agent.policies import AcquisitionPolicy, SimulatedPolicyWarning
 from raise_agent.scenario import Scenario
 
 from .assembly import Bench, planner_settings
 from .methods import Conversation, conversations
 from .provenance import content_digest, describe_run
-from .sensitivity import score_subsets
 from .statistics import Mean, mean_interval
 from .tables import interval, markdown_table, number
 from .tracking import Tracker
@@ -81,7 +80,9 @@ def compare(bench: Bench, tracker: Tracker, folder: Path, policy_folder: Path | 
     names = list(cfg.methods)
     scenarios = bench.scenarios.test[: cfg.scenarios]
     policy = None
-    if "distilled" in names and policy_folder is not None:
+    if "distilled" in names:
+        if policy_folder is None:
+            raise ConfigError("evaluate.methods has 'distilled': give the policy's folder as evaluate.policy")
         with warnings.catch_warnings():
             # The results say it themselves.
             warnings.simplefilter("ignore", SimulatedPolicyWarning)

@@ -9,9 +9,7 @@ from typing import Any
 
 from raise_agent.attributes import AttributeTable
 from raise_agent.distill.dataset import Examples, examples_from_store, examples_of
-from raise_agent.distill.settings import DistillSettings
-from raise_agent.distill.train import Epoch, Trained, train
-from raise_agent.encoders import Encoder
+from raise_agent.distill.train import Epoch, train
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError
 from raise_agent.files import atomic_write_text
@@ -80,7 +78,19 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
         provenance["evaluations_asked_by"] = bench.store.origins(identity, [s.digest for s in sides.train])
     else:
         provenance["planner"], provenance["explore"] = plain(cfg.planner), cfg.explore
-    policy = AcquisitionPolicy(_parts(bench.table, cfg.budget, settings, encoder, trained, provenance))
+    policy = AcquisitionPolicy(
+        PolicyParts(
+            table=bench.table,
+            budget=cfg.budget,
+            min_gain=settings.min_gain,
+            # A perfect fit has no spread, but confidence divides by it.
+            gain_spread=max(trained.gain_spread, 1e-6),
+            shape=trained.shape,
+            weights=trained.weights,
+            encoder=encoder,
+            provenance=provenance,
+        )
+    )
     target = folder / POLICY
     policy.save(target, golden_inputs(bench.table))
     curve = [{"epoch": e.number, "training": e.training_loss, "validation": e.validation_loss} for e in trained.curve]
@@ -88,26 +98,6 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
     atomic_write_text(folder / CURVE, json.dumps(log, indent=2) + "\n")
     tracker.artifact("policy", "policy", target)
     return target
-
-
-def _parts(
-    table: AttributeTable,
-    budget: int,
-    settings: DistillSettings,
-    encoder: Encoder,
-    trained: Trained,
-    provenance: dict[str, Any],
-) -> PolicyParts:
-    return PolicyParts(
-        table=table,
-        budget=budget,
-        min_gain=settings.min_gain,
-        gain_spread=max(trained.gain_spread, 1e-6),
-        shape=trained.shape,
-        weights=trained.weights,
-        encoder=encoder,
-        provenance=provenance,
-    )
 
 
 def _provenance(bench: Bench, evaluations: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from raise_agent.planners.runner import Runner, Task, search_rng
 from raise_agent.planners.static import whole_order
 from raise_agent.policies import AcquisitionPolicy, Ask
 from raise_agent.scenario import Disclosure, Inquiry, Scenario
+from raise_agent.subsets import mask_of
 
 from .assembly import Bench
 
@@ -93,7 +94,7 @@ def declined_by(scenario: Scenario, probability: float, seed: int) -> int:
     """The subset this user declines; the same for every method."""
     n = len(scenario.profile.keys)
     drawn = np.random.default_rng([seed, 1, int(scenario.digest, 16)]).random(n) < probability
-    return sum(1 << index for index in range(n) if drawn[index])
+    return mask_of(np.flatnonzero(drawn).tolist())
 
 
 def follow(order: Sequence[int], rules: Rules) -> Chooser:
@@ -142,8 +143,7 @@ def conversations(
     choosers: list[Chooser]
     spent = [0] * len(scenarios)
     if method == "distilled":
-        if policy is None:
-            raise ConfigError("evaluate.methods has 'distilled': give the policy's folder as evaluate.policy")
+        assert policy is not None
         choosers = [obey(policy)] * len(scenarios)
     elif method == "static":
         choosers = [follow(_static_order(bench, planner), rules)] * len(scenarios)

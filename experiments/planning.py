@@ -14,14 +14,13 @@ import numpy as np
 from raise_agent.errors import ConfigError
 from raise_agent.files import atomic_write_text
 from raise_agent.planners import Plan
-from raise_agent.planners.runner import Runner, Tally, Task
+from raise_agent.planners.runner import Runner, Tally, Task, score_subsets
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import mask_of, members
 
 from .assembly import Bench, planner_settings
 from .methods import plan_all
 from .provenance import content_digest, describe_run
-from .sensitivity import score_subsets
 from .tables import markdown_table, number
 from .tracking import Tracker
 
@@ -98,7 +97,7 @@ def _random_subsets(bench: Bench, scenario: Scenario, count: int) -> list[int]:
 def _plain(bench: Bench, scenario: Scenario, plan: Plan) -> dict[str, Any]:
     """A plan without anything a user said."""
     scores = dict(plan.trace)
-    prefixes = [sum(1 << index for index in plan.path[:length]) for length in range(len(plan.path) + 1)]
+    prefixes = [mask_of(plan.path[:length]) for length in range(len(plan.path) + 1)]
     return {
         "id": scenario.id,
         "path": [bench.table.keys[index] for index in plan.path],

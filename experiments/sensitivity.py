@@ -6,16 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from raise_agent.errors import ConfigError
-from raise_agent.planners import Evaluate, Search
-from raise_agent.planners.runner import Runner, Task
+from raise_agent.planners.runner import Runner, Task, score_subsets
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import members
-
-
-def score_subsets(subsets: Sequence[int]) -> Search[list[float | None]]:
-    """The simplest search: have these subsets scored."""
-    scores: list[float | None] = yield Evaluate(subsets)
-    return scores
 
 
 def measure_sensitivities(runner: Runner, scenarios: Sequence[Scenario], n_attributes: int) -> list[float]:

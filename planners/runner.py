@@ -82,6 +82,12 @@ def search_rng(seed: int, scenario: Scenario) -> np.random.Generator:
     return np.random.default_rng([seed, int(scenario.digest, 16)])
 
 
+def score_subsets(subsets: Sequence[int]) -> Search[list[float | None]]:
+    """The simplest search: have these subsets scored."""
+    scores: list[float | None] = yield Evaluate(subsets)
+    return scores
+
+
 @contextmanager
 def _rare_collection() -> Iterator[None]:
     """Look for reference cycles seldom: walking thousands of live search trees again and again costs a quarter."""

@@ -145,6 +145,18 @@ class AttributeTable:
         """Whether a value only says that the data does not hold one."""
         return _normalised(value) in self._unknown
 
+    def text_of(self, value: str | float) -> str | None:
+        """An answer as text, a whole number without a point; None where it is blank or says that it is unknown.
+
+        Raises:
+            ValueError: a whole number with more digits than Python turns into text.
+        """
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+            # A column of integers with one gap comes back as floats: 30.0 is the 30 that was recorded.
+            value = int(value)
+        text = str(value)
+        return text if text.strip() and not self.is_unknown(text) else None
+
     def with_costs(self, costs: Mapping[str, float]) -> AttributeTable:
         """The same table with other costs for some attributes.
 

@@ -251,15 +251,10 @@ def _value(value: Any, what: str, table: AttributeTable) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise DataError(f"{what} is {_kind(value)}; it must be text, a number or null")
-    if isinstance(value, float):
-        if math.isinf(value):
-            raise DataError(f"{what} is not a finite number; it must be text, a number or null")
-        # A column of integers with one gap comes back as floats: 30.0 is the 30 that was recorded.
-        value = int(value) if value.is_integer() and abs(value) < 2**53 else value
-    text = str(value)
-    if not text.strip() or table.is_unknown(text):
-        return None
-    if fault := text_fault(text):
+    if isinstance(value, float) and math.isinf(value):
+        raise DataError(f"{what} is not a finite number; it must be text, a number or null")
+    text = table.text_of(value)
+    if text is not None and (fault := text_fault(text)):
         raise DataError(f"{what} {fault}")
     return text
 

@@ -173,8 +173,7 @@ class AcquisitionPolicy:
             index = self.table.index(spelling)
             if index in answers:
                 raise TableError(f"attribute {self.table.keys[index]!r} is given twice")
-            text = _text(value, self.table.keys[index])
-            answers[index] = None if text is None or self.table.is_unknown(text) else text
+            answers[index] = _text(value, self.table.keys[index], self.table)
         return answers
 
     def _scores(self, query: str, answers: Mapping[int, str | None]) -> dict[str, float]:
@@ -219,22 +218,19 @@ def _check(query: object, known: object) -> None:
         raise PolicyError(f"known must map attributes to answers, not be {type(known).__name__}")
 
 
-def _text(value: object, key: str) -> str | None:
+def _text(value: object, key: str, table: AttributeTable) -> str | None:
     """An answer as the data loaders would read it, since the policy learned from what they read."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     wanted = f"the answer for {key!r} must be text, a finite number or None"
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise PolicyError(f"{wanted}, not {type(value).__name__}")
-    if isinstance(value, float):
-        if math.isinf(value):
-            raise PolicyError(f"{wanted}; it is infinite")
-        value = int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, float) and math.isinf(value):
+        raise PolicyError(f"{wanted}; it is infinite")
     try:
-        text = str(value)
+        return table.text_of(value)
     except ValueError:
         raise PolicyError(f"{wanted}; it has too many digits") from None
-    return text if text.strip() else None
 
 
 def _encodable(text: str) -> str:
