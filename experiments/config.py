@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +16,37 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from raise_agent.distill.settings import DistillSettings
+from raise_agent.models.served.client import ClientSettings
+from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings
 from raise_agent.planners import available_planners, planner_class
+from raise_agent.planners.allowance import Limits
 
 CONF = "pkg://raise_agent.conf"
+
+
+def _thawed(cls: type[Any], name: str, extra: list[tuple[str, Any, Any]]) -> type[Any]:
+    """A mutable twin of a frozen settings class: OmegaConf makes frozen classes read-only.
+
+    A tuple of ints holds attribute indices; in a configuration attributes are named, so it becomes strings. Addresses
+    may be one or several, and mappings have keys that nobody knows before, so neither is typed.
+    """
+    hints = typing.get_type_hints(cls)
+    fields: list[tuple[str, Any, Any]] = list(extra)
+    for entry in dataclasses.fields(cls):
+        kind, default = hints[entry.name], entry.default
+        if kind == tuple[int, ...]:
+            fields.append((entry.name, list[str], field(default_factory=list)))
+        elif kind == tuple[str, ...] or typing.get_origin(kind) is Mapping:
+            fields.append((entry.name, Any, field(default=None)))
+        else:
+            fields.append((entry.name, kind, field(default=default)))
+    return dataclasses.make_dataclass(name, fields)
+
+
+DistillConfig = _thawed(DistillSettings, "DistillConfig", [])
+LimitsConfig = _thawed(Limits, "LimitsConfig", [])
+ClientConfig = _thawed(ClientSettings, "ClientConfig", [])
+_ROLES = {"responder": ResponderSettings, "judge": JudgeSettings, "prior": PriorSettings}
 
 
 @dataclass
@@ -80,6 +109,39 @@ class SimulatedLLM:
     """Share of evaluations that come back unscored."""
     prior_doubt: float = MISSING
     """How far the prior's guess lies from the truth, in log units."""
+
+
+@dataclass
+class ServerConfig:
+    """The vLLM that ``llm.launch=true`` starts."""
+
+    model: str | None = None
+    """Folder or hub id."""
+    vllm: str | None = None
+    """Executable, or the python of the environment that has vLLM; null looks for it."""
+    arguments: Any = field(default_factory=dict)
+    """Flags of the server, such as ``{max_model_len: 8192}``."""
+    environment: Any = field(default_factory=dict)
+    """Environment variables of the server."""
+    ready_seconds: float = MISSING
+    """How long starting may take."""
+
+
+@dataclass
+class VLLMConfig:
+    """Models behind an OpenAI-compatible server, a role each; see ``raise_agent.models.served``."""
+
+    name: str = "vllm"
+    base_url: Any = MISSING
+    """One address or a list."""
+    model: str | None = None
+    api_key_env: str | None = None
+    client: Any = field(default_factory=ClientConfig)
+    launch: bool = MISSING
+    server: ServerConfig = field(default_factory=ServerConfig)
+    responder: Any = MISSING
+    judge: Any = MISSING
+    prior: Any = MISSING
 
 
 @dataclass
@@ -150,25 +212,6 @@ class EvaluationConfig:
     """Folder of the policy to evaluate."""
 
 
-def _thawed(cls: type[Any], name: str, extra: list[tuple[str, Any, Any]]) -> type[Any]:
-    """A mutable twin of a frozen settings class: OmegaConf makes frozen classes read-only.
-
-    A tuple of ints holds attribute indices; in a configuration attributes are named, so it becomes strings.
-    """
-    hints = typing.get_type_hints(cls)
-    fields: list[tuple[str, Any, Any]] = list(extra)
-    for entry in dataclasses.fields(cls):
-        kind, default = hints[entry.name], entry.default
-        if kind == tuple[int, ...]:
-            fields.append((entry.name, list[str], field(default_factory=list)))
-        else:
-            fields.append((entry.name, kind, field(default=default)))
-    return dataclasses.make_dataclass(name, fields)
-
-
-DistillConfig = _thawed(DistillSettings, "DistillConfig", [])
-
-
 @dataclass
 class CommonConfig:
     """What every verb needs."""
@@ -180,6 +223,8 @@ class CommonConfig:
     data: Any = MISSING
     llm: Any = MISSING
     runner: RunnerConfig = field(default_factory=RunnerConfig)
+    limits: Any = field(default_factory=LimitsConfig)
+    """The most that one run may spend."""
     store: str = MISSING
     """SQLite file of all evaluations."""
     tracker: Any = MISSING
@@ -233,7 +278,8 @@ class PenguinConfig:
 
 _OPTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {"synthetic": SyntheticData, "files": FileData},
-    "llm": {"simulated": SimulatedLLM},
+    "llm": {"simulated": SimulatedLLM, "vllm": VLLMConfig},
+    **{f"llm/{role}": {role: _thawed(kind, f"{role}_config", [])} for role, kind in _ROLES.items()},
     "encoder": {
         "hashing": HashingEncoderConfig,
         "sentence_transformer": SentenceTransformerConfig,

@@ -10,6 +10,8 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from raise_agent.errors import LimitReachedError
+
 from .assembly import Bench, bench
 from .methods import check_evaluation
 from .tracking import Tracker, tracking
@@ -25,7 +27,7 @@ def job(cfg: DictConfig, verb: str) -> Iterator[tuple[Bench, Tracker, Path]]:
         folder = folder.relative_to(Path.cwd())
     if "evaluate" in cfg:
         check_evaluation(cfg.evaluate)
-    with bench(cfg) as made:
+    with bench(cfg, folder) as made:
         for message in made.scenarios.skipped:
             _log.warning("skipped: %s", message)
         with tracking(cfg, verb, folder, simulated=made.safety.simulated) as tracker:
@@ -34,4 +36,8 @@ def job(cfg: DictConfig, verb: str) -> Iterator[tuple[Bench, Tracker, Path]]:
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
                     f"every finished evaluation is kept in {cfg.store}; the same command goes on from there"
+                ) from None
+            except LimitReachedError as stop:
+                raise LimitReachedError(
+                    f"{stop}; every finished evaluation is kept in {cfg.store}, and the same command goes on from there"
                 ) from None

@@ -18,11 +18,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from raise_agent.errors import RaiseError, did_you_mean
+from raise_agent.errors import LimitReachedError, RaiseError, did_you_mean
 
 from .config import register_schemas
 
-_DONE, _BAD_INPUT, _INTERRUPTED = 0, 2, 130
+_DONE, _BAD_INPUT, _LIMIT_REACHED, _INTERRUPTED = 0, 2, 3, 130
 _SLUG = 80
 
 
@@ -60,6 +60,9 @@ def launch(verb: str, overrides: Sequence[str]) -> int:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         importlib.import_module(f"{__package__}.{verb}").main()
+    except LimitReachedError as stop:
+        print(f"raise-agent: {stop}", file=sys.stderr)
+        return _LIMIT_REACHED
     except RaiseError as error:
         print(f"raise-agent: {error}", file=sys.stderr)
     except (HydraException, OmegaConfBaseException) as error:
@@ -87,7 +90,7 @@ def explain(error: BaseException, verb: str) -> str:
         root = root.__cause__
     text = str(error).strip()
     detail = str(root).strip().splitlines()[0] if str(root).strip() else ""
-    option = re.search(r"Could not find '(\w+)/([^']*)'", text)
+    option = re.search(r"Could not find '([\w/]+)/([^'/]*)'", text)
     if option:
         group, wrong = option.groups()
         return f"{group}={wrong}: no such option. {did_you_mean(wrong, _options(group))}"

@@ -18,7 +18,7 @@ _BAD_INPUT, _INTERRUPTED = 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; the exit status is 0, 2 for a mistake in the input, 130 when interrupted."""
+    """The command line; the exit status is 0, 2 for a mistake in the input, 3 at a limit, 130 when interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help", "help"):
         print(_usage())

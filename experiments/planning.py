@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from raise_agent.errors import ConfigError
+from raise_agent.errors import ConfigError, LimitReachedError
 from raise_agent.files import atomic_write_text
 from raise_agent.planners import Plan
-from raise_agent.planners.runner import Runner, Tally, Task, score_subsets
+from raise_agent.planners.runner import LimitReached, Runner, Tally, Task, score_subsets
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import mask_of, members
 
@@ -49,13 +49,15 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
     configured = planner_settings(bench.cfg.planner)
     limit = configured[1].get("evaluations")
     with bench.runner(f"planning with {configured[0]}", limit) as runner:
-        plans = plan_all(bench, runner, scenarios, configured[0], configured)
+        try:
+            plans = plan_all(bench, runner, scenarios, configured[0], configured)
+        except LimitReached as stop:
+            found = sorted(stop.finished)
+            _write(bench, folder, [scenarios[i] for i in found], [stop.finished[i] for i in found], runner.tally)
+            raise LimitReachedError(f"{stop}, their plans are in {folder / PLANS}") from None
         explored = explore(bench, runner, scenarios)
         tally = runner.tally
-    lines = [json.dumps(_plain(bench, s, plan)) for s, plan in zip(scenarios, plans, strict=True)]
-    atomic_write_text(folder / PLANS, "\n".join(lines) + "\n")
-    summary = summarise(bench, scenarios, plans, tally)
-    atomic_write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    summary = _write(bench, folder, scenarios, plans, tally)
     tracker.log({f"plan/{key}": value for key, value in summary["figures"].items() if value is not None})
     tracker.table(
         "plan/first_questions",
@@ -66,6 +68,16 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
         scenario.digest: {s: score for s, score in (*plan.trace, *more) if score is not None}
         for scenario, plan, more in zip(scenarios, plans, explored, strict=True)
     }
+
+
+def _write(
+    bench: Bench, folder: Path, scenarios: Sequence[Scenario], plans: Sequence[Plan], tally: Tally
+) -> dict[str, Any]:
+    lines = [json.dumps(_plain(bench, s, plan)) + "\n" for s, plan in zip(scenarios, plans, strict=True)]
+    atomic_write_text(folder / PLANS, "".join(lines))
+    summary = summarise(bench, scenarios, plans, tally)
+    atomic_write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    return summary
 
 
 def explore(bench: Bench, runner: Runner, scenarios: Sequence[Scenario]) -> list[list[tuple[int, float | None]]]:
@@ -128,11 +140,14 @@ def summarise(bench: Bench, scenarios: Sequence[Scenario], plans: Sequence[Plan]
             "scenarios": len(plans),
             "mean_value": sum(values) / len(values) if values else None,
             "plans_without_value": len(plans) - len(values),
-            "mean_questions": sum(len(plan.path) for plan in plans) / len(plans),
-            "mean_evaluations": sum(plan.evaluations for plan in plans) / len(plans),
+            "mean_questions": sum(len(plan.path) for plan in plans) / max(1, len(plans)),
+            "mean_evaluations": sum(plan.evaluations for plan in plans) / max(1, len(plans)),
+            "unfinished": len(bench.scenarios.planned) - len(plans),
         },
-        "first_questions": {key: first.count(index) / len(plans) for index, key in enumerate(bench.table.keys)},
+        "first_questions": {key: first.count(i) / max(1, len(plans)) for i, key in enumerate(bench.table.keys)},
         "tally": asdict(tally),
+        "usage": {**asdict(bench.usage), "tokens": bench.usage.tokens},
+        "models": {"safety": dict(bench.safety.identity), "prior": dict(bench.prior.identity)},
     }
 
 

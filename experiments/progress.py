@@ -34,6 +34,8 @@ def describe(what: str, tally: Tally, seconds: float, *, simulated: bool, evalua
         f"{tally.cached:,} from store",
         f"{tally.unscored:,} unscored",
     ]
+    if tally.reasons:
+        parts[-1] += f" (most often: {max(tally.reasons, key=lambda reason: tally.reasons[reason])})"
     if tally.unranked:
         parts.append(f"{tally.unranked:,} rankings failed")
     if tally.finished < tally.searches:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from raise_agent.errors import LimitReachedError
 from raise_agent.models.base import (
     Evaluation,
     EvaluationRequest,
@@ -30,6 +32,7 @@ from raise_agent.models.base import (
 from raise_agent.scenario import Scenario
 from raise_agent.store import EvaluationRow, EvaluationStore, RankingRow
 
+from .allowance import Allowance
 from .contract import Evaluate, Rank, Search
 
 Found = TypeVar("Found")
@@ -68,6 +71,12 @@ class Tally:
     """Rankings made by the prior in this run."""
     unranked: int = 0
     """Rankings that failed for good."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why evaluations and rankings failed for good -> how often."""
+
+    def failed(self, reason: str) -> None:
+        """Count a failure for good."""
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
 
 class Progress(Protocol):
@@ -86,6 +95,19 @@ def score_subsets(subsets: Sequence[int]) -> Search[list[float | None]]:
     """The simplest search: have these subsets scored."""
     scores: list[float | None] = yield Evaluate(subsets)
     return scores
+
+
+class LimitReached(LimitReachedError):  # noqa: N818 - an expected outcome, told as such
+    """A run came to one of its limits; ``finished`` holds what was found until then, by place among the tasks."""
+
+    def __init__(self, limit: str, finished: dict[int, Any], searches: int) -> None:
+        super().__init__(f"stopped at {limit}: {len(finished):,} of {searches:,} searches are finished")
+        self.finished = finished
+
+
+BREADTH = 4
+"""Searches under way for each request in progress: enough that none idles the model at the end, few enough that what
+a server's prefix cache holds of a scenario is still there when the scenario's next request comes."""
 
 
 @contextmanager
@@ -149,9 +171,11 @@ class _Desk(Generic[_Result]):
         if len(waiting) == 1:
             self.queue.append((key, request, 1))
 
-    def submit(self) -> None:
-        """Hand over what the model has room for."""
-        while self.queue and len(self.tickets) < self.pool.in_flight:
+    def submit(self, most: float) -> None:
+        """Hand over what the model has room for, ``most`` requests at the most."""
+        most = min(most, self.pool.in_flight - len(self.tickets))
+        while self.queue and most > 0:
+            most -= 1
             entry = self.queue.popleft()
             self.tickets[self.next_ticket] = entry
             self.pool.submit(self.next_ticket, entry[1])
@@ -167,6 +191,7 @@ class Runner:
         store: keeps every result; evaluations found there are not made again.
         searches: most searches under way at once; bounds memory, not results.
         attempts: how often a failed request is made in all before it counts as unscored, 1 or more.
+        allowance: what may be spent; None sets no limit.
         progress: shows the tally as it grows.
     """
 
@@ -178,6 +203,7 @@ class Runner:
         *,
         searches: int = 4096,
         attempts: int = 2,
+        allowance: Allowance | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._store = store
@@ -185,6 +211,7 @@ class Runner:
         self._ranking: _Desk[Weights] | None = None if prior is None else _Desk(prior, store.identity(prior.identity))
         self._searches = searches
         self._attempts = attempts
+        self._allowance = Allowance() if allowance is None else allowance
         self._progress = progress
         self._memories: dict[str, _Memory] = {}
         self._ready: deque[tuple[_Running, Any]] = deque()
@@ -204,6 +231,7 @@ class Runner:
 
         Raises:
             KeyboardInterrupt: stopped from outside; every finished evaluation is in the store.
+            LimitReached: the allowance is used up; every finished evaluation is in the store.
         """
         with _rare_collection():
             return asyncio.run(self._run(tasks, origin))
@@ -215,7 +243,8 @@ class Runner:
         under_way: dict[int, _Running] = {}
         try:
             while True:
-                while len(under_way) < self._searches and (upnext := next(upcoming, None)) is not None:
+                most = min(self._searches, BREADTH * self._scoring.pool.in_flight)
+                while len(under_way) < most and (upnext := next(upcoming, None)) is not None:
                     running = self._start(*upnext)
                     under_way[running.index] = running
                 while self._ready:
@@ -225,8 +254,9 @@ class Runner:
                         del under_way[running.index]
                 if not under_way and len(found) == len(tasks):
                     return [found[index] for index in range(len(tasks))]
-                if under_way:
-                    await self._collect(origin)
+                if under_way and not await self._collect(origin):
+                    assert self._allowance.reached is not None
+                    raise LimitReached(self._allowance.reached, found, len(tasks))
                 if self._progress is not None:
                     self._progress.update(self.tally)
         finally:
@@ -297,19 +327,30 @@ class Runner:
         self._ranking.ask((scenario.digest, question.subset, 0), request, running, 0)
         return None
 
-    async def _collect(self, origin: str) -> None:
-        """Wait until a model has something done; write it down, then wake who waited for it."""
+    async def _collect(self, origin: str) -> bool:
+        """Wait until a model has something done; write it down, then wake who waited for it.
+
+        Returns:
+            Whether anything was in progress; what waits then waits for an allowance that is used up.
+        """
         desks: list[_Desk[Any]] = [self._scoring] if self._ranking is None else [self._scoring, self._ranking]
+        allowance = self._allowance
+        if self._scoring.queue:
+            self._scoring.submit(allowance.room(len(self._scoring.tickets)))
+        if self._ranking is not None and self._ranking.queue and allowance.open():
+            self._ranking.submit(math.inf)
         for desk in desks:
-            desk.submit()
             if desk.tickets and desk.pending is None:
                 desk.pending = asyncio.ensure_future(desk.pool.completed())
         pending = [desk.pending for desk in desks if desk.pending is not None]
+        if not pending:
+            return False
         await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         if self._scoring.pending is not None and self._scoring.pending.done():
             self._scored(self._finished(self._scoring), origin)
         if self._ranking is not None and self._ranking.pending is not None and self._ranking.pending.done():
             self._ranked(self._ranking, self._finished(self._ranking))
+        return True
 
     def _finished(self, desk: _Desk[_Result]) -> list[tuple[_Key, _Result | Unscored]]:
         """What is done for good; a failure with attempts left goes back into the queue."""
@@ -318,17 +359,20 @@ class Runner:
         final: list[tuple[_Key, _Result | Unscored]] = []
         for ticket, result in completed:
             key, request, attempts = desk.tickets.pop(ticket)
-            if isinstance(result, Unscored) and attempts < self._attempts:
+            if isinstance(result, Unscored) and not result.final and attempts < self._attempts:
                 self.tally.retried += 1
                 desk.queue.append((key, request, attempts + 1))
             else:
                 final.append((key, result))
+                if isinstance(result, Unscored):
+                    self.tally.failed(result.reason)
         return final
 
     def _scored(self, results: list[tuple[_Key, Evaluation | Unscored]], origin: str) -> None:
         rows = [EvaluationRow(*key, outcome) for key, outcome in results if isinstance(outcome, Evaluation)]
         self._store.write_evaluations(self._scoring.identity, origin, rows)
         self.tally.scored += len(rows)
+        self._allowance.evaluations += len(rows)
         self.tally.unscored += len(results) - len(rows)
         for key, outcome in results:
             score = None

@@ -33,6 +33,14 @@ class ConfigError(RaiseError):
     """A setting is wrong; the message names it and the valid ones."""
 
 
+class ModelError(RaiseError):
+    """A served model cannot be reached, or refuses what it is asked."""
+
+
+class LimitReachedError(RaiseError):
+    """A run came to one of the limits set for it; what it had finished is kept."""
+
+
 class MissingExtraError(RaiseError):
     """An optional dependency is needed; the message gives the install command."""
 

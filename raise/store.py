@@ -2,8 +2,10 @@
 
 A model's *identity* (its name, version, sampling, prompt, seed, ... as plain data) is written once and
 numbered. An evaluation is keyed by that number, the scenario's content digest, the subset and the sample index,
-so that two runs, or two jobs of a sweep, share what both need, and a run started again repeats nothing. No
-query and no attribute value is stored.
+so that two runs, or two jobs of a sweep, share what both need, and a run started again repeats nothing. A responder's
+answers are kept in the same way, so that another judge need not have them written again. No query and no attribute
+value is stored as such, but answers may repeat what they were told: keep a store of real people's scenarios as safe
+as the scenarios.
 """
 
 from __future__ import annotations
@@ -16,24 +18,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
 from .errors import StoreError
-from .models.base import DIMENSIONS, Evaluation, Weights
+from .models.base import DIMENSIONS, Doubt, Evaluation, Weights
 
-FORMAT = 1
+FORMAT = 2
 _APPLICATION = 0x52414953
 """Marks the file as ours ("RAIS")."""
 _BUSY_SECONDS = 60.0
 _DOUBLE = np.dtype("<f8")
 
+_VARIANCES = tuple(f"{dimension}_variance" for dimension in DIMENSIONS)
+_OUTSIDE = tuple(f"{dimension}_outside" for dimension in DIMENSIONS)
+_SCORES = (*DIMENSIONS, *_VARIANCES, *_OUTSIDE)
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS identities (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS origins (id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS evaluations (
     identity INTEGER NOT NULL, scenario BLOB NOT NULL, subset INTEGER NOT NULL, sample INTEGER NOT NULL,
     {", ".join(f"{dimension} REAL NOT NULL" for dimension in DIMENSIONS)}, origin INTEGER NOT NULL,
+    {", ".join(f"{column} REAL" for column in (*_VARIANCES, *_OUTSIDE))},
+    PRIMARY KEY (identity, scenario, subset, sample)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS responses (
+    identity INTEGER NOT NULL, scenario BLOB NOT NULL, subset INTEGER NOT NULL, sample INTEGER NOT NULL,
+    text TEXT NOT NULL, finished INTEGER NOT NULL,
     PRIMARY KEY (identity, scenario, subset, sample)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rankings (
@@ -52,6 +64,19 @@ class EvaluationRow:
     subset: int
     sample: int
     evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRow:
+    """One answer of a responder."""
+
+    digest: str
+    subset: int
+    """The attributes that it was told."""
+    sample: int
+    text: str
+    finished: bool
+    """False where it was cut off at the token limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +143,11 @@ class EvaluationStore:
 
     def _prepare(self) -> None:
         with self._transaction():
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 1:
+                # Format 1 knew no doubt and kept no responses.
+                for column in (*_VARIANCES, *_OUTSIDE):
+                    self._db.execute(f"ALTER TABLE evaluations ADD COLUMN {column} REAL")
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
@@ -160,10 +190,17 @@ class EvaluationStore:
 
     def evaluations(self, identity: int, digest: str) -> dict[tuple[int, int], Evaluation]:
         """(subset, sample) -> evaluation, for one scenario."""
-        query = f"SELECT subset, sample, {', '.join(DIMENSIONS)} FROM evaluations WHERE identity = ? AND scenario = ?"
+        query = f"SELECT subset, sample, {', '.join(_SCORES)} FROM evaluations WHERE identity = ? AND scenario = ?"
         with self._explained("read"):
             rows = self._db.execute(query, (identity, bytes.fromhex(digest)))
-            return {(subset, sample): Evaluation(*scores) for subset, sample, *scores in rows}
+            return {(subset, sample): _evaluation(scores) for subset, sample, *scores in rows}
+
+    def response(self, identity: int, digest: str, subset: int, sample: int) -> str | None:
+        """A responder's answer; None where there is none yet."""
+        query = "SELECT text FROM responses WHERE identity = ? AND scenario = ? AND subset = ? AND sample = ?"
+        with self._explained("read"):
+            found = self._db.execute(query, (identity, bytes.fromhex(digest), subset, sample)).fetchone()
+        return None if found is None else str(found[0])
 
     def rankings(self, identity: int, digest: str) -> dict[int, Weights]:
         """Subset known -> weights, for one scenario."""
@@ -181,24 +218,31 @@ class EvaluationStore:
             rows: finished evaluations.
         """
         asked = self._number("origins", "origin", origin)
-        marks = ", ".join("?" * (5 + len(DIMENSIONS)))
+        columns = ("identity", "scenario", "subset", "sample", "origin", *_SCORES)
+        marks = ", ".join("?" * len(columns))
         with self._explained("write"), self._transaction():
             self._db.executemany(
-                f"INSERT OR IGNORE INTO evaluations VALUES ({marks})",
+                f"INSERT OR IGNORE INTO evaluations ({', '.join(columns)}) VALUES ({marks})",
                 (
-                    (
-                        identity,
-                        bytes.fromhex(row.digest),
-                        row.subset,
-                        row.sample,
-                        row.evaluation.risk_sensitivity,
-                        row.evaluation.emotional_empathy,
-                        row.evaluation.user_alignment,
-                        asked,
-                    )
+                    (identity, bytes.fromhex(row.digest), row.subset, row.sample, asked, *_scores(row.evaluation))
                     for row in rows
                 ),
             )
+
+    def write_responses(self, identity: int, rows: Iterable[ResponseRow]) -> None:
+        """Keep these answers, all or none; one that is there already stays as it is."""
+        with self._explained("write"), self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?, ?, ?)",
+                ((identity, bytes.fromhex(row.digest), row.subset, row.sample, row.text, row.finished) for row in rows),
+            )
+
+    def responses(self, identity: int) -> tuple[int, int]:
+        """How many answers of a responder there are, and how many of them were cut off."""
+        query = "SELECT count(*), coalesce(sum(finished = 0), 0) FROM responses WHERE identity = ?"
+        with self._explained("read"):
+            total, cut = self._db.execute(query, (identity,)).fetchone()
+        return int(total), int(cut)
 
     def write_rankings(self, identity: int, rows: Iterable[RankingRow]) -> None:
         """Keep these rankings, all or none; one that is there already stays as it is."""
@@ -242,3 +286,24 @@ class EvaluationStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+_NO_DOUBT = (None,) * len(DIMENSIONS)
+
+
+def _scores(evaluation: Evaluation) -> tuple[float | None, ...]:
+    """The columns of ``_SCORES``."""
+    scores = (evaluation.risk_sensitivity, evaluation.emotional_empathy, evaluation.user_alignment)
+    doubt = evaluation.doubt
+    if doubt is None:
+        return scores + _NO_DOUBT + _NO_DOUBT
+    return scores + (doubt.variances or _NO_DOUBT) + doubt.outside
+
+
+def _evaluation(columns: Sequence[Any]) -> Evaluation:
+    """The inverse of ``_scores``."""
+    n = len(DIMENSIONS)
+    scores, variances, outside = columns[:n], columns[n : 2 * n], columns[2 * n :]
+    if outside[0] is None:
+        return Evaluation(*scores)
+    return Evaluation(*scores, doubt=Doubt(None if variances[0] is None else tuple(variances), tuple(outside)))

@@ -9,7 +9,7 @@ done, so that one slow request never holds up another.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from raise_agent.scenario import Disclosure, Inquiry, Scenario
@@ -21,12 +21,24 @@ LOWEST, HIGHEST = 1.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """How sure a judge was of each dimension, in the order of ``DIMENSIONS``."""
+
+    variances: tuple[float, ...] | None
+    """(3,): of one rating, in score points squared; None where a single rating was drawn."""
+    outside: tuple[float, ...]
+    """(3,): share of probability, or of ratings, that fell off the scale, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The judged safety of one answer; each dimension from 1 to 5."""
 
     risk_sensitivity: float
     emotional_empathy: float
     user_alignment: float
+    doubt: Doubt | None = field(default=None, kw_only=True)
+    """None where the judge has none to tell, as the simulated one."""
 
     @property
     def score(self) -> float:
@@ -39,6 +51,9 @@ class Unscored:
     """An evaluation that failed: never a number."""
 
     reason: str
+    """Of a fixed few, without anything a user said."""
+    final: bool = False
+    """Asking again would end the same way."""
 
 
 @dataclass(frozen=True, slots=True)

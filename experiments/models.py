@@ -1,0 +1,128 @@
+"""The models of the ``llm`` group: simulated, or served."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+
+from raise_agent.attributes import AttributeTable
+from raise_agent.errors import ConfigError
+from raise_agent.models.base import Prior, SafetyModel
+from raise_agent.models.served.client import ClientSettings, Usage
+from raise_agent.models.served.connect import ServedSettings, connect
+from raise_agent.models.served.launch import LaunchSettings, launched
+from raise_agent.models.served.pool import prior_pool, safety_pool
+from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings
+from raise_agent.models.simulated import SimulatedPrior, SimulatedSafetyModel
+from raise_agent.store import EvaluationStore
+
+_log = logging.getLogger(__name__)
+
+Settings = TypeVar("Settings", ClientSettings, ResponderSettings, JudgeSettings, PriorSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What scores and what ranks."""
+
+    safety: SafetyModel
+    prior: Prior
+    usage: Usage = field(default_factory=Usage)
+    """What servers have been asked; stays empty where there are none."""
+
+
+@contextmanager
+def make_models(cfg: DictConfig, table: AttributeTable, store: EvaluationStore, folder: Path) -> Iterator[Models]:
+    """Safety model and prior of the ``llm`` group; a server that was started for them is stopped at the end.
+
+    Args:
+        cfg: the ``llm`` group.
+        table: the attributes.
+        store: keeps the responder's answers.
+        folder: where the log of a server goes that is started.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        ModelError: a server does not answer, or cannot do what a role needs.
+    """
+    if cfg.name == "simulated":
+        safety = SimulatedSafetyModel(table, seed=cfg.seed, judge_noise=cfg.judge_noise, failure_rate=cfg.failure_rate)
+        yield Models(safety, SimulatedPrior(table, seed=cfg.seed, doubt=cfg.prior_doubt))
+        return
+    settings = served_settings(cfg)
+    settings.check()
+    with server(cfg, folder):
+        roles = connect(settings, table)
+        for warning in roles.warnings:
+            _log.warning("warning: %s", warning)
+        yield Models(
+            safety_pool(roles.client, roles.responder, roles.judge, store),
+            prior_pool(roles.client, roles.prior),
+            roles.client.usage,
+        )
+
+
+def served_settings(cfg: DictConfig) -> ServedSettings:
+    """Client and roles, as configured."""
+    return ServedSettings(
+        client=_settings(ClientSettings, cfg.client),
+        responder=_settings(ResponderSettings, cfg.responder),
+        judge=_settings(JudgeSettings, cfg.judge),
+        prior=_settings(PriorSettings, cfg.prior),
+    )
+
+
+def _settings(kind: type[Settings], cfg: DictConfig) -> Settings:
+    values = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(values, dict)
+    given: dict[str, Any] = {str(key): value for key, value in values.items()}
+    if "base_url" in given:
+        given["base_url"] = addresses(given["base_url"])
+    if not isinstance(given.get("extra", {}), Mapping):
+        raise ConfigError("extra must map fields of the request to values, such as {top_k: 20}")
+    return kind(**given)
+
+
+def addresses(base_url: object) -> tuple[str, ...]:
+    """One address, or several, as configured."""
+    many = [base_url] if isinstance(base_url, str) else base_url
+    if not isinstance(many, list) or not many or not all(isinstance(one, str) for one in many):
+        raise ConfigError("llm.base_url must be an address such as http://localhost:8000/v1, or a list of them")
+    return tuple(many)
+
+
+@contextmanager
+def server(cfg: DictConfig, folder: Path) -> Iterator[None]:
+    """The server that ``llm.launch`` asks for, if it does and none answers yet."""
+    if not cfg.launch:
+        yield
+        return
+    where = addresses(OmegaConf.to_container(cfg, resolve=True)["base_url"])  # type: ignore[index, call-overload]
+    if len(where) > 1:
+        raise ConfigError("llm.launch=true starts one server; give one llm.base_url")
+    if cfg.server.model is None:
+        raise ConfigError("llm.launch=true needs llm.server.model: the folder or hub id of the model to serve")
+    plain = OmegaConf.to_container(cfg.server, resolve=True)
+    assert isinstance(plain, dict)
+    settings = LaunchSettings(
+        model=cfg.server.model,
+        base_url=where[0],
+        served_name=cfg.model,
+        vllm=cfg.server.vllm,
+        arguments=plain["arguments"] or {},
+        environment={key: str(value) for key, value in (plain["environment"] or {}).items()},
+        ready_seconds=cfg.server.ready_seconds,
+        log=folder / "vllm.log",
+    )
+    key = os.environ.get(cfg.api_key_env) if cfg.api_key_env else None
+    with launched(settings, key, on_wait=lambda seconds: _log.warning("starting vLLM: %.0f s", seconds)) as started:
+        if not started:
+            _log.warning("a server already answers at %s; it is used, and left running at the end", where[0])
+        yield

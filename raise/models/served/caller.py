@@ -1,0 +1,112 @@
+"""One role at its server: model, sampling and prompt put together; what all three roles share."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from raise_agent.errors import ModelError
+
+from .client import Client
+from .discovery import ServedModel
+from .endpoints import Route
+from .prompts import Prompt
+from .settings import RoleSettings
+from .wire import ChatReply, render
+
+Answer = TypeVar("Answer")
+
+
+async def all_of(waiting: Sequence[Coroutine[Any, Any, Answer]]) -> list[Answer]:
+    """Results of all, side by side; the first failure ends the others."""
+    if len(waiting) == 1:
+        return [await waiting[0]]
+    tasks = [asyncio.ensure_future(one) for one in waiting]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def request_seed(base: int, *parts: object) -> int:
+    """A request's own seed, 31 bits: by the role's seed and by what is asked."""
+    text = "|".join(str(part) for part in (base, *parts))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Puts a role's prompts to its model.
+
+    Requests of one role differ in their messages and in a few fields; the rest is set here.
+    """
+
+    client: Client
+    route: Route
+    model: ServedModel
+    settings: RoleSettings
+    prompt: Prompt
+    priority: int
+    """Among requests that wait for room, the smallest goes first."""
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """Everything that can change an answer, as plain data."""
+        settings = self.settings
+        return {
+            "model": self.model.id,
+            "revision": settings.revision or self.model.revision,
+            "prompt": self.prompt.identity,
+            "sampling": {
+                "temperature": settings.temperature,
+                "top_p": settings.top_p,
+                "max_tokens": settings.max_tokens,
+                "thinking_tokens": settings.thinking_tokens,
+                "seed": settings.seed,
+            },
+            "extra": dict(settings.extra),
+        }
+
+    def body(self, messages: Sequence[Mapping[str, str]], seed: int, fields: Mapping[str, object]) -> bytes:
+        """A request as JSON."""
+        settings = self.settings
+        body: dict[str, object] = {
+            "model": self.model.id,
+            "messages": messages,
+            "temperature": settings.temperature,
+            "top_p": settings.top_p,
+            "max_tokens": settings.max_tokens + settings.thinking_tokens,
+            "seed": seed,
+        }
+        if self.model.is_vllm and not settings.thinking_tokens:
+            # Chat templates of reasoning models know one of these names; the others ignore them.
+            body["chat_template_kwargs"] = {"enable_thinking": False, "thinking": False}
+        body.update(settings.extra)
+        body.update(fields)
+        return render(body)
+
+    async def ask(
+        self, messages: Sequence[Mapping[str, str]], seed: int, fields: Mapping[str, object] | None = None
+    ) -> ChatReply:
+        """The model's answer.
+
+        Args:
+            messages: system and user message.
+            seed: of this request.
+            fields: of the request, beside the usual ones or in their place.
+
+        Raises:
+            CallFailed: there was none.
+            ModelError: the server is gone, or it is in another state than when the run began.
+        """
+        reply = await self.client.chat(self.route, self.body(messages, seed, fields or {}), self.priority)
+        if self.settings.revision is None and reply.revision not in self.model.revisions:
+            raise ModelError(
+                f"{self.model.id}: the server changed while the run was going on (from {self.model.revision} to "
+                f"{reply.revision}); results of both must not mix: start again, and what fits is taken from the store"
+            )
+        return reply

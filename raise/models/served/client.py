@@ -1,0 +1,342 @@
+"""The one client of all roles: a shared session, retries, and as many requests at once as the server bears."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import random
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from raise_agent.errors import ConfigError, ModelError
+
+from .endpoints import Endpoint, Route, Switchboard
+from .failures import CallFailed, Failure
+from .limit import AdaptiveLimit, FixedLimit
+from .wire import ChatReply, read_object, read_reply
+
+KEEPALIVE_SECONDS = 4.0
+"""Shorter than the 5 s after which vLLM closes an idle connection, so that none is used as it closes."""
+FIRST_DELAY, LONGEST_DELAY = 0.25, 15.0
+"""Seconds before a request is made again: doubled from the first to the longest."""
+_NOT_ALLOWED = (401, 403)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How served models are called."""
+
+    concurrency: int | None = None
+    """Requests in progress at each endpoint; None finds out what the server bears."""
+    max_concurrency: int = 512
+    """Most that finding out may come to."""
+    timeout: float = 300.0
+    """Seconds that one request may take, from the moment it is sent; waiting for room does not count."""
+    connect_timeout: float = 10.0
+    """Seconds that opening a connection may take."""
+    attempts: int = 6
+    """How often a request is made in all before it counts as failed."""
+    patience: float = 300.0
+    """Seconds without any answer from any endpoint after which the run is given up; also the longest
+    ``Retry-After`` that is waited for."""
+
+    def __post_init__(self) -> None:
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ConfigError(f"llm.client.concurrency must be 1 or more, or null to find out, not {self.concurrency}")
+        for name in ("max_concurrency", "attempts"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"llm.client.{name} must be 1 or more, not {getattr(self, name)}")
+        for name in ("timeout", "connect_timeout", "patience"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"llm.client.{name} must be a number of seconds above 0, not {getattr(self, name)}")
+
+
+@dataclass(slots=True)
+class Usage:
+    """What has been asked of the servers."""
+
+    requests: int = 0
+    """Answered ones."""
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+    """Kind of failure -> how often, whether a retry helped or not."""
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and generated."""
+        return self.prompt_tokens + self.generated_tokens
+
+
+class Client:
+    """Calls served models.
+
+    Args:
+        settings: how.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self.settings = settings
+        self.usage = Usage()
+        self.backing_off = 0
+        """Requests that failed and wait before they are made again."""
+        self._switchboard = Switchboard(settings.patience)
+        self._endpoints: dict[tuple[str, str | None], Endpoint] = {}
+        self._session: aiohttp.ClientSession | None = None
+        # Only spreads retries in time; no result depends on it.
+        self._jitter = random.Random(0)
+
+    @property
+    def in_flight(self) -> int:
+        """Most requests in progress at once, over all endpoints, as things stand."""
+        return sum(endpoint.limit.value for endpoint in self._endpoints.values())
+
+    def route(self, base_urls: Sequence[str], api_key_env: str | None) -> Route:
+        """The route over these addresses; roles that share an address share its limit.
+
+        Args:
+            base_urls: such as ``http://localhost:8000/v1``.
+            api_key_env: name of the environment variable that holds the key; unset means no key.
+        """
+        if not base_urls:
+            raise ConfigError("llm.base_url must name at least one server, such as http://localhost:8000/v1")
+        return self._switchboard.route([self._endpoint(url, api_key_env) for url in dict.fromkeys(base_urls)])
+
+    def _endpoint(self, url: str, api_key_env: str | None) -> Endpoint:
+        plain = url.rstrip("/")
+        parts = urlsplit(plain)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"llm.base_url {_redacted(url)!r} is no address such as http://localhost:8000/v1")
+        if parts.username or parts.password or parts.query:
+            raise ConfigError(f"llm.base_url {_redacted(url)!r}: give keys in the environment, not in the address")
+        known = self._endpoints.get((plain, api_key_env))
+        if known is None:
+            key = os.environ.get(api_key_env, "") if api_key_env else ""
+            headers = {"Content-Type": "application/json", "Accept": "application/json"}
+            if key:
+                headers["Authorization"] = f"Bearer {key}"
+            fixed = self.settings.concurrency
+            limit = FixedLimit(fixed) if fixed is not None else AdaptiveLimit(highest=self.settings.max_concurrency)
+            known = Endpoint(plain, headers, _proxy(plain), limit)
+            self._endpoints[plain, api_key_env] = known
+        return known
+
+    async def chat(self, route: Route, body: bytes, priority: int = 0) -> ChatReply:
+        """One chat request, made again while it fails in passing.
+
+        Args:
+            route: where it may go.
+            body: the request as JSON.
+            priority: among those who wait for room, the smallest goes first.
+
+        Raises:
+            CallFailed: it failed for good.
+            ModelError: the server is gone, refuses the key, or does not serve the model.
+        """
+        attempt = 0
+        while True:
+            endpoint = await self._switchboard.acquire(route, priority)
+            try:
+                reply = await self._once(route, endpoint, body)
+            except CallFailed as failed:
+                kind = failed.kind.value
+                self.usage.failed[kind] = self.usage.failed.get(kind, 0) + 1
+                # A request that never reached a server has not been tried; the route's patience bounds this.
+                attempt += failed.kind is not Failure.REFUSED
+                if not failed.passing or attempt >= self.settings.attempts:
+                    raise
+                delay = self._delay(endpoint, failed, attempt)
+            else:
+                self.usage.requests += 1
+                self.usage.prompt_tokens += reply.prompt_tokens
+                self.usage.generated_tokens += reply.generated_tokens
+                return reply
+            finally:
+                self._switchboard.release(endpoint)
+            self.backing_off += 1
+            try:
+                await asyncio.sleep(delay)
+            finally:
+                self.backing_off -= 1
+
+    def _delay(self, endpoint: Endpoint, failed: CallFailed, attempt: int) -> float:
+        """Seconds until the next attempt; what the server asked for holds for all its requests."""
+        if failed.retry_after is not None:
+            if failed.retry_after > self.settings.patience:
+                raise ModelError(
+                    f"{endpoint.url} asks to wait {failed.retry_after:,.0f} s, longer than llm.client.patience "
+                    f"({self.settings.patience:,.0f} s); go on later with the same command"
+                )
+            self._switchboard.hold(endpoint, failed.retry_after)
+        longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** max(0, attempt - 1))
+        return self._jitter.uniform(longest / 2, longest)
+
+    async def _once(self, route: Route, endpoint: Endpoint, body: bytes) -> ChatReply:
+        """One attempt; what became of it goes into the endpoint's limit and health."""
+        failed: CallFailed | None = None
+        try:
+            reply = read_reply(await self._post(endpoint, body))
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            failed = self._lost(error)
+        except CallFailed as unusable:
+            failed = unusable
+        endpoint.limit.record(
+            time.monotonic(),
+            succeeded=failed is None,
+            overloaded=failed is not None and failed.load,
+            saturated=bool(route.waiting),
+        )
+        if failed is None:
+            self._switchboard.succeeded(endpoint)
+            return reply
+        if failed.unreachable:
+            self._switchboard.unreachable(route, endpoint, refused=failed.kind is Failure.REFUSED)
+        else:
+            self._switchboard.succeeded(endpoint)
+        raise failed
+
+    async def _post(self, endpoint: Endpoint, body: bytes) -> bytes:
+        url = URL(f"{endpoint.url}/chat/completions")
+        async with self._open().post(url, data=body, headers=endpoint.headers, proxy=endpoint.proxy) as response:
+            raw = await response.read()
+            if response.status != 200:
+                raise _refusal(endpoint, response, raw)
+            return raw
+
+    async def get(self, endpoint: Endpoint, url: str) -> bytes:
+        """A page of the server, asked for once.
+
+        Raises:
+            CallFailed: it was not given.
+            ModelError: the key is refused.
+        """
+        try:
+            async with self._open().get(URL(url), headers=endpoint.headers, proxy=endpoint.proxy) as response:
+                raw = await response.read()
+                if response.status in _NOT_ALLOWED:
+                    raise _not_allowed(endpoint, response.status)
+                if response.status != 200:
+                    raise CallFailed(Failure.REJECTED, str(response.status))
+                return raw
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            raise self._lost(error) from None
+
+    def _lost(self, error: Exception) -> CallFailed:
+        """What it means that no answer came."""
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return CallFailed(Failure.REFUSED)
+        if isinstance(error, asyncio.TimeoutError):
+            return CallFailed(Failure.TIMEOUT, f"{self.settings.timeout:g} s")
+        return CallFailed(Failure.CONNECTION, type(error).__name__)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=KEEPALIVE_SECONDS),
+                timeout=aiohttp.ClientTimeout(
+                    total=self.settings.timeout, connect=None, sock_connect=self.settings.connect_timeout
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("User-Agent", "Accept-Encoding"),
+                trust_env=False,
+            )
+        return self._session
+
+    async def aclose(self) -> None:
+        """Release connections; the client may be used again, in another event loop too."""
+        self._switchboard.reset()
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+
+def _refusal(endpoint: Endpoint, response: aiohttp.ClientResponse, raw: bytes) -> Exception:
+    """What an answer with another status than 200 means."""
+    status = response.status
+    kind, said = _error_of(raw)
+    if status in _NOT_ALLOWED:
+        return _not_allowed(endpoint, status)
+    if status == 404:
+        return ModelError(
+            f"{endpoint.url}/chat/completions: not found (404); the model is not served there, or llm.base_url "
+            "lacks its /v1; `raise-agent doctor` lists what is served"
+        )
+    if 300 <= status < 400:
+        return ModelError(f"{endpoint.url} redirects elsewhere ({status}); set llm.base_url to the final address")
+    if status == 429:
+        return CallFailed(Failure.RATE_LIMITED, "429", retry_after=_retry_after(response.headers.get("Retry-After")))
+    if status == 503:
+        return CallFailed(Failure.OVERLOADED, "503", retry_after=_retry_after(response.headers.get("Retry-After")))
+    if status >= 500 or status in (408, 409, 425):
+        return CallFailed(Failure.SERVER, str(status))
+    return CallFailed(Failure.REJECTED, f"{status} {kind}".strip(), server_said=said)
+
+
+def _not_allowed(endpoint: Endpoint, status: int) -> ModelError:
+    return ModelError(
+        f"{endpoint.url} refuses the key ({status}); set the environment variable that llm.api_key_env names"
+    )
+
+
+def _error_of(raw: bytes) -> tuple[str, str]:
+    """The type of an error body, and its message."""
+    try:
+        data = read_object(raw)
+    except CallFailed:
+        return "", ""
+    error = data.get("error", data)
+    if not isinstance(error, dict):
+        return "", str(error)
+    kind = str(error.get("type", ""))
+    return (kind if kind.isidentifier() else ""), str(error.get("message", ""))
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds to wait; the header holds seconds or a date."""
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=timezone.utc)
+        seconds = (when - datetime.now(timezone.utc)).total_seconds()
+    return max(0.0, seconds) if seconds < float("inf") else None
+
+
+def _proxy(url: str) -> str | None:
+    """The environment's proxy for an address; none for one on this very machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _redacted(url: str) -> str:
+    """An address without what may be a key."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}" if parts.scheme else "..."

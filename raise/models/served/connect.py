@@ -1,0 +1,198 @@
+"""From settings to roles that answer: servers found, each role tried out on made-up input before anything is spent."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+
+from raise_agent.attributes import AttributeTable
+from raise_agent.errors import ModelError
+from raise_agent.models.base import DIMENSIONS, RankRequest
+from raise_agent.scenario import Disclosure, Profile, Scenario
+from raise_agent.subsets import full_mask
+
+from .caller import Caller
+from .client import Client, ClientSettings
+from .discovery import ServedModel, discover
+from .endpoints import Route
+from .failures import CallFailed, Failure
+from .judge import Judge, make_judge
+from .prior import ServedPrior
+from .prompts import Prompt, load_prompt
+from .responder import Responder
+from .settings import JudgeSettings, PriorSettings, ResponderSettings, RoleSettings
+
+_FAMILIES = {
+    "qwen": ("qwen", "qwq", "qvq"),
+    "llama": ("llama",),
+    "mistral": ("mistral", "mixtral", "ministral", "magistral", "codestral"),
+    "gpt": ("gpt", "chatgpt", "o1", "o3", "o4"),
+    "gemma": ("gemma", "gemini"),
+    "deepseek": ("deepseek",),
+    "claude": ("claude",),
+    "phi": ("phi",),
+    "glm": ("glm", "chatglm"),
+    "olmo": ("olmo", "tulu"),
+    "granite": ("granite",),
+    "command": ("command", "aya"),
+    "kimi": ("kimi", "moonlight"),
+}
+
+
+def model_family(model: str) -> str:
+    """The family that a model's name tells; its whole last part where it tells none.
+
+    >>> model_family("Qwen/QwQ-32B"), model_family("meta-llama/Llama-3.1-8B-Instruct"), model_family("tiny")
+    ('qwen', 'llama', 'tiny')
+    """
+    name = model.rstrip("/").rsplit("/", 1)[-1].casefold()
+    words = re.split(r"[^a-z0-9]+", name)
+    for family, prefixes in _FAMILIES.items():
+        if any(word.startswith(prefix) for word in words for prefix in prefixes):
+            return family
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class ServedSettings:
+    """Client and roles."""
+
+    client: ClientSettings = field(default_factory=ClientSettings)
+    responder: ResponderSettings = field(default_factory=ResponderSettings)
+    judge: JudgeSettings = field(default_factory=JudgeSettings)
+    prior: PriorSettings = field(default_factory=PriorSettings)
+
+    def check(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ConfigError: a setting is wrong, or a prompt cannot be read.
+        """
+        for role, settings in self.roles().items():
+            settings.check(role)
+        self.prompts()
+
+    def roles(self) -> dict[str, RoleSettings]:
+        """The settings of each role."""
+        return {"responder": self.responder, "judge": self.judge, "prior": self.prior}
+
+    def prompts(self) -> dict[str, Prompt]:
+        """The prompt of each role."""
+        return {
+            role: load_prompt(role, settings.prompt, DIMENSIONS if role == "judge" else ())
+            for role, settings in self.roles().items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRoles:
+    """The three roles, each at a model that answers."""
+
+    client: Client
+    responder: Responder
+    judge: Judge
+    prior: ServedPrior
+    warnings: tuple[str, ...]
+    """What a user should know before spending anything."""
+
+
+_FIRST_SERVED = {"judge": 0, "prior": 1, "responder": 2}
+"""Who waits for room is served in this order: what has been begun is finished before more is begun."""
+
+
+def connect(settings: ServedSettings, table: AttributeTable) -> ServedRoles:
+    """Find the servers, and try out each role on a made-up case.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        ModelError: a server does not answer, or cannot do what a role needs; the message says what to set.
+    """
+    settings.check()
+    client = Client(settings.client)
+
+    async def connected() -> ServedRoles:
+        try:
+            return await _connect(client, settings, table)
+        finally:
+            await client.aclose()
+
+    return asyncio.run(connected())
+
+
+async def _connect(client: Client, settings: ServedSettings, table: AttributeTable) -> ServedRoles:
+    prompts = settings.prompts()
+    callers: dict[str, Caller] = {}
+    known: dict[tuple[tuple[str, ...], str | None, str | None], tuple[Route, ServedModel]] = {}
+    for role, own in settings.roles().items():
+        place = (own.base_url, own.api_key_env, own.model)
+        if place not in known:
+            route = client.route(own.base_url, own.api_key_env)
+            known[place] = route, await discover(client, route, own, role)
+        callers[role] = Caller(client, *known[place], own, prompts[role], _FIRST_SERVED[role])
+    made_up = _made_up(table)
+    responder = Responder(callers["responder"], table)
+    judge = make_judge(callers["judge"], settings.judge, table)
+    warnings = []
+    families = {role: model_family(callers[role].model.id) for role in ("responder", "judge")}
+    if families["responder"] == families["judge"]:
+        warnings.append(
+            f"judge ({callers['judge'].model.id}) and responder ({callers['responder'].model.id}) are of one family: "
+            "models favour answers of their own kind; set llm.judge.model and llm.judge.base_url to another's"
+        )
+    all_known = made_up.profile.disclose(full_mask(len(table)))
+    await _try("responder", responder.respond(made_up.inquiry, all_known, "try"))
+    missed = await _try("judge", judge.judge(made_up, "Take a day before you decide, and talk to someone.", "try"))
+    if missed is not None and missed.kind is Failure.NO_PROBABILITIES:
+        raise ModelError(
+            "llm.judge: the server reports no token probabilities; set llm/judge=sampled, or use a server that does"
+        )
+    if missed is not None:
+        warnings.append(f"the judge did not score a made-up answer: {missed}; expect unscored evaluations")
+    prior, missed = await _prior(callers["prior"], settings.prior, table, made_up)
+    if missed is not None:
+        warnings.append(f"the prior did not rank a made-up case: {missed}; searches go on without it where it fails")
+    return ServedRoles(client, responder, judge, prior, tuple(warnings))
+
+
+async def _prior(
+    caller: Caller, settings: PriorSettings, table: AttributeTable, made_up: Scenario
+) -> tuple[ServedPrior, CallFailed | None]:
+    """The prior in the mode that is set, or in the one that the server can serve."""
+    request = RankRequest(made_up.inquiry, Disclosure(), full_mask(len(table)))
+    if settings.mode != "auto":
+        prior = ServedPrior(caller, settings, settings.mode, table)
+        return prior, await _try("prior", prior.rank(request, "try"))
+    prior = ServedPrior(caller, settings, "probabilities", table)
+    try:
+        await prior.rank(request, "try")
+    except CallFailed as failed:
+        if failed.kind in (Failure.NO_PROBABILITIES, Failure.REJECTED):
+            prior = ServedPrior(caller, settings, "ranking", table)
+            return prior, await _try("prior", prior.rank(request, "try"))
+        return prior, failed
+    return prior, None
+
+
+async def _try(role: str, work: Awaitable[object]) -> CallFailed | None:
+    """What is wrong with a role's answer to a made-up case, if anything.
+
+    Raises:
+        ModelError: the server refuses such requests.
+    """
+    try:
+        await work
+    except CallFailed as failed:
+        if failed.kind is Failure.REJECTED:
+            raise ModelError(
+                f"llm.{role}: the server refuses its requests: {failed}. It says: {failed.server_said[:500]}"
+            ) from None
+        return failed
+    return None
+
+
+def _made_up(table: AttributeTable) -> Scenario:
+    """Nobody's words."""
+    values = tuple(max(a.values, key=lambda value: a.values[value], default="yes") for a in table)
+    return Scenario("made-up", "Life", "Should I say yes to the offer I got this morning?", Profile(table.keys, values))

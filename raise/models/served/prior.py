@@ -1,0 +1,165 @@
+"""The prior: which of the attributes not asked yet is most worth asking for (paper, Algorithm 1).
+
+One call gives weights over all of them. Each attribute of the table has a letter; where the server reports token
+probabilities, the weights are those of the letters as the next token. Elsewhere the model writes a ranking in a fixed
+form, and weights fall with the reciprocal of the rank. Either way a small part is spread evenly: a search that
+follows the prior still comes to every attribute in the end, as its convergence needs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import string
+from collections.abc import Sequence
+from typing import Any
+
+from raise_agent.attributes import AttributeTable
+from raise_agent.models.base import RankRequest, Weights
+from raise_agent.subsets import members
+
+from .caller import Caller, request_seed
+from .failures import CallFailed, Failure
+from .settings import PriorSettings
+from .wire import TOP, ChatReply, message
+
+LABELS = string.ascii_uppercase + string.ascii_lowercase + string.digits
+"""One token each, and as many as a table may have attributes."""
+LEAST_MASS = 0.05
+"""Probability that must lie on the letters asked about; below this the model has not answered the question."""
+
+
+class ServedPrior:
+    """Ranks attributes by a model's own probabilities, or by a ranking it writes.
+
+    Args:
+        caller: the model, its sampling and its prompt.
+        settings: of the role.
+        mode: ``probabilities`` or ``ranking``.
+        table: the attributes.
+    """
+
+    def __init__(self, caller: Caller, settings: PriorSettings, mode: str, table: AttributeTable) -> None:
+        self._caller = caller
+        self._uniform = settings.uniform_share
+        self._mode = mode
+        self._table = table
+        listed = "\n".join(f"{label} - {a.name}: {a.question}" for label, a in zip(LABELS, table, strict=False))
+        self._system = caller.prompt.fill("system", attributes=listed)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """Everything that can change a weight."""
+        return {
+            "role": "prior",
+            "mode": self._mode,
+            "uniform_share": self._uniform,
+            "attributes": [[a.key, a.name, a.question] for a in self._table],
+            **self._caller.identity,
+        }
+
+    def messages(self, request: RankRequest) -> list[dict[str, str]]:
+        """What the model is shown."""
+        prompt = self._caller.prompt
+        names = {a.key: a.name for a in self._table}
+        declined = prompt.fill("declined")
+        said = [f"- {names[key]}: {declined if a is None else a}" for key, a in request.known.items()]
+        case = prompt.fill(
+            "case",
+            domain=request.inquiry.domain,
+            query=request.inquiry.query,
+            known="\n".join(said) or prompt.fill("nothing"),
+            unasked="\n".join(f"{LABELS[i]} - {self._table[i].name}" for i in members(request.unasked)),
+        )
+        task = prompt.fill("choose" if self._mode == "probabilities" else "rank")
+        return [message("system", self._system), message("user", f"{case}\n{task}")]
+
+    async def rank(self, request: RankRequest, seed_of: str) -> Weights:
+        """Weights over the unasked attributes, all positive.
+
+        Raises:
+            CallFailed: no weights can be read.
+        """
+        unasked = members(request.unasked)
+        seed = request_seed(self._caller.settings.seed, "prior", seed_of)
+        if self._mode == "probabilities":
+            fields: dict[str, object] = {"max_tokens": 1, "logprobs": True, "top_logprobs": TOP}
+            reply = await self._caller.ask(self.messages(request), seed, fields)
+            shares = label_shares(reply.first_token, unasked)
+        else:
+            reply = await self._caller.ask(self.messages(request), seed, self._form(len(unasked)))
+            shares = reciprocal_ranks(read_ranking(reply, unasked), unasked)
+        floor = self._uniform / len(unasked)
+        weights = [0.0] * len(self._table)
+        for index, share in zip(unasked, shares, strict=True):
+            weights[index] = floor + (1.0 - self._uniform) * share
+        return Weights(tuple(weights))
+
+    def _form(self, count: int) -> dict[str, Any]:
+        """What holds the model to the form, and bounds it."""
+        if self._caller.model.is_vllm:
+            label = f'"[{LABELS[: len(self._table)]}]"'
+            pattern = r'\{"ranking": \[' + ", ".join([label] * count) + r"\]\}"
+            return {"structured_outputs": {"regex": pattern}}
+        items = {"type": "string", "enum": list(LABELS[: len(self._table)])}
+        schema = {
+            "type": "object",
+            "properties": {"ranking": {"type": "array", "items": items}},
+            "required": ["ranking"],
+            "additionalProperties": False,
+        }
+        return {"response_format": {"type": "json_schema", "json_schema": {"name": "ranking", "schema": schema}}}
+
+
+def label_shares(first_token: Sequence[tuple[str, float]] | None, unasked: Sequence[int]) -> list[float]:
+    """Shares of the unasked attributes, summing to 1, from one token's alternatives.
+
+    Args:
+        first_token: (token, natural log-probability).
+        unasked: attribute indices.
+
+    Raises:
+        CallFailed: no probabilities, or next to none on the letters asked about.
+    """
+    if not first_token:
+        raise CallFailed(Failure.NO_PROBABILITIES)
+    mass = {LABELS[index]: 0.0 for index in unasked}
+    for token, logprob in first_token:
+        label = token.strip()
+        if label in mass:
+            mass[label] += math.exp(logprob)
+    total = sum(mass.values())
+    if total < LEAST_MASS:
+        raise CallFailed(Failure.OFF_SCALE, f"{1 - total:.0%}")
+    return [mass[LABELS[index]] / total for index in unasked]
+
+
+def read_ranking(reply: ChatReply, unasked: Sequence[int]) -> list[int]:
+    """Attribute indices in the order that the model wrote, each once; letters it was not asked about are passed over.
+
+    Raises:
+        CallFailed: the answer was cut short, or is of another form, or ranks none of them.
+    """
+    if not reply.finished:
+        raise CallFailed(Failure.TRUNCATED)
+    try:
+        ranking = json.loads(reply.text)["ranking"]
+        ranked = [LABELS.index(label) for label in dict.fromkeys(ranking) if label in {LABELS[i] for i in unasked}]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise CallFailed(Failure.UNPARSABLE) from None
+    if not ranked:
+        raise CallFailed(Failure.UNPARSABLE, "ranks nothing it was asked about")
+    return ranked
+
+
+def reciprocal_ranks(ranked: Sequence[int], unasked: Sequence[int]) -> list[float]:
+    """Shares that fall with the reciprocal of the rank, summing to 1; what is not ranked shares the places behind.
+
+    >>> [round(share, 4) for share in reciprocal_ranks([7], [2, 7])]
+    [0.3333, 0.6667]
+    """
+    rest = [index for index in unasked if index not in ranked]
+    behind = sum(1.0 / place for place in range(len(ranked) + 1, len(unasked) + 1)) / len(rest) if rest else 0.0
+    weight = {index: 1.0 / place for place, index in enumerate(ranked, start=1)}
+    total = sum(weight.values()) + behind * len(rest)
+    return [weight.get(index, behind) / total for index in unasked]
