@@ -119,9 +119,9 @@ class ServerConfig:
     """Folder or hub id."""
     vllm: str | None = None
     """Executable, or the python of the environment that has vLLM; null looks for it."""
-    arguments: Any = field(default_factory=dict)
-    """Flags of the server, such as ``{max_model_len: 8192}``."""
-    environment: Any = field(default_factory=dict)
+    arguments: Any = None
+    """Flags of the server, such as ``{max_model_len: 8192}``; None, as a mapping would refuse keys that it lacks."""
+    environment: Any = None
     """Environment variables of the server."""
     ready_seconds: float = MISSING
     """How long starting may take."""
@@ -196,6 +196,8 @@ class RunnerConfig:
     """Most searches under way at once."""
     attempts: int = MISSING
     """How often a failed evaluation is made in all."""
+    estimate_on: int = MISSING
+    """Scenarios that the cost of a served run is estimated on."""
 
 
 @dataclass
@@ -276,6 +278,24 @@ class PenguinConfig:
     """JSON Lines file to write."""
 
 
+@dataclass
+class DoctorConfig:
+    """``raise-agent doctor``"""
+
+    attributes: AttributesConfig = field(default_factory=AttributesConfig)
+    llm: Any = MISSING
+    seconds: float = MISSING
+    """For measuring the throughput, in all; 0 leaves it out."""
+
+
+@dataclass
+class PromptsConfig:
+    """``raise-agent prompts``"""
+
+    attributes: AttributesConfig = field(default_factory=AttributesConfig)
+    llm: Any = MISSING
+
+
 _OPTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {"synthetic": SyntheticData, "files": FileData},
     "llm": {"simulated": SimulatedLLM, "vllm": VLLMConfig},
@@ -298,6 +318,8 @@ def register_schemas() -> None:
         "evaluate": EvaluateConfig,
         "run": RunConfig,
         "penguin": PenguinConfig,
+        "doctor": DoctorConfig,
+        "prompts": PromptsConfig,
     }.items():
         store.store(name=f"{verb}_schema", node=schema)
     for group, options in _OPTIONS.items():

@@ -74,7 +74,7 @@ def launch(verb: str, overrides: Sequence[str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"raise-agent: {where}{error.strerror or error}; check the path, permissions and space", file=sys.stderr)
     except KeyboardInterrupt as stop:
-        print(f"\nraise-agent: stopped; {stop or 'nothing was under way'}", file=sys.stderr)
+        print(f"\nraise-agent: stopped; {str(stop) or 'nothing was under way'}", file=sys.stderr)
         return _INTERRUPTED
     else:
         return _DONE

@@ -13,6 +13,8 @@ VERBS = {
     "distill": "make one policy of everything evaluated so far",
     "evaluate": "compare methods on scenarios that nobody planned over",
     "penguin": "write scenarios as JSON Lines",
+    "doctor": "is the server up, which features has it, how fast is it, what to set",
+    "prompts": "show what the models are sent, on a made-up case",
 }
 _BAD_INPUT, _INTERRUPTED = 2, 130
 

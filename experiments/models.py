@@ -85,9 +85,16 @@ def _settings(kind: type[Settings], cfg: DictConfig) -> Settings:
     given: dict[str, Any] = {str(key): value for key, value in values.items()}
     if "base_url" in given:
         given["base_url"] = addresses(given["base_url"])
-    if not isinstance(given.get("extra", {}), Mapping):
-        raise ConfigError("extra must map fields of the request to values, such as {top_k: 20}")
+    if "extra" in given:
+        given["extra"] = _mapping("extra", given["extra"], "{top_k: 20}")
     return kind(**given)
+
+
+def _mapping(name: str, value: object, example: str) -> dict[str, Any]:
+    """A mapping of names that nobody knows before, as configured; empty for null."""
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigError(f"{name} must be a mapping, such as {example}, or null")
+    return {str(key): one for key, one in (value or {}).items()}
 
 
 def addresses(base_url: object) -> tuple[str, ...]:
@@ -116,8 +123,11 @@ def server(cfg: DictConfig, folder: Path) -> Iterator[None]:
         base_url=where[0],
         served_name=cfg.model,
         vllm=cfg.server.vllm,
-        arguments=plain["arguments"] or {},
-        environment={key: str(value) for key, value in (plain["environment"] or {}).items()},
+        arguments=_mapping("llm.server.arguments", plain["arguments"], "{max_model_len: 8192}"),
+        environment={
+            key: str(value)
+            for key, value in _mapping("llm.server.environment", plain["environment"], "{HF_HUB_OFFLINE: 1}").items()
+        },
         ready_seconds=cfg.server.ready_seconds,
         log=folder / "vllm.log",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -19,10 +20,13 @@ from raise_agent.scenario import Scenario
 from raise_agent.subsets import mask_of, members
 
 from .assembly import Bench, planner_settings
+from .estimate import Estimate, estimate
 from .methods import plan_all
 from .provenance import content_digest, describe_run
 from .tables import markdown_table, number
 from .tracking import Tracker
+
+_log = logging.getLogger(__name__)
 
 PLANS, SUMMARY = "plans.jsonl", "plan.json"
 
@@ -48,16 +52,19 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
         raise ConfigError("no scenario to plan over: data.split leaves none for train and validation")
     configured = planner_settings(bench.cfg.planner)
     limit = configured[1].get("evaluations")
+    expected = _estimate(bench, configured, scenarios)
     with bench.runner(f"planning with {configured[0]}", limit) as runner:
         try:
             plans = plan_all(bench, runner, scenarios, configured[0], configured)
         except LimitReached as stop:
             found = sorted(stop.finished)
-            _write(bench, folder, [scenarios[i] for i in found], [stop.finished[i] for i in found], runner.tally)
+            _write(
+                bench, folder, [scenarios[i] for i in found], [stop.finished[i] for i in found], runner.tally, expected
+            )
             raise LimitReachedError(f"{stop}, their plans are in {folder / PLANS}") from None
         explored = explore(bench, runner, scenarios)
         tally = runner.tally
-    summary = _write(bench, folder, scenarios, plans, tally)
+    summary = _write(bench, folder, scenarios, plans, tally, expected)
     tracker.log({f"plan/{key}": value for key, value in summary["figures"].items() if value is not None})
     tracker.table(
         "plan/first_questions",
@@ -70,12 +77,27 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
     }
 
 
+def _estimate(bench: Bench, configured: tuple[str, dict[str, Any]], scenarios: Sequence[Scenario]) -> Estimate | None:
+    """Say what planning will take before it is spent; what is simulated costs nothing."""
+    if bench.safety.simulated or not bench.cfg.runner.estimate_on:
+        return None
+    expected = estimate(bench, bench.planner(*configured), scenarios, bench.cfg.explore)
+    _log.warning("%s", "estimate: the store holds what it would be measured on" if expected is None else expected)
+    return expected
+
+
 def _write(
-    bench: Bench, folder: Path, scenarios: Sequence[Scenario], plans: Sequence[Plan], tally: Tally
+    bench: Bench,
+    folder: Path,
+    scenarios: Sequence[Scenario],
+    plans: Sequence[Plan],
+    tally: Tally,
+    expected: Estimate | None,
 ) -> dict[str, Any]:
     lines = [json.dumps(_plain(bench, s, plan)) + "\n" for s, plan in zip(scenarios, plans, strict=True)]
     atomic_write_text(folder / PLANS, "".join(lines))
     summary = summarise(bench, scenarios, plans, tally)
+    summary["estimate"] = None if expected is None else asdict(expected)
     atomic_write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
     return summary
 

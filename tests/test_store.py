@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from raise_agent.errors import StoreError
-from raise_agent.models.base import Evaluation, Weights
-from raise_agent.store import EvaluationRow, EvaluationStore, RankingRow
+from raise_agent.models.base import Doubt, Evaluation, Weights
+from raise_agent.store import FORMAT, EvaluationRow, EvaluationStore, RankingRow, ResponseRow
 
 A, B = "a" * 32, "b" * 32
 
@@ -133,3 +133,82 @@ def test_no_query_and_no_value_is_in_the_file(tmp_path: Path) -> None:
         for _, name, *_ in sqlite3.connect(path).execute(f"PRAGMA table_info({table})")
     }
     assert not columns & {"query", "profile", "values", "answers"}
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        None,
+        Doubt(variances=(0.1, 0.0, 1.2345678901234), outside=(0.0, 0.25, 1.0)),
+        Doubt(variances=None, outside=(0.0, 0.0, 0.0)),
+    ],
+    ids=["none", "full", "single rating"],
+)
+def test_how_sure_a_judge_was_is_kept(doubt: Doubt | None, tmp_path: Path) -> None:
+    exact = Evaluation(1.5, 2.5, 4.0, doubt=doubt)
+    with EvaluationStore(tmp_path / "s.sqlite") as store:
+        store.write_evaluations(store.identity({}), "x", [EvaluationRow(A, 1, 0, exact)])
+    with EvaluationStore(tmp_path / "s.sqlite") as store:
+        assert store.evaluations(store.identity({}), A) == {(1, 0): exact}
+
+
+def test_answers_are_kept_apart_by_responder_scenario_subset_and_sample(tmp_path: Path) -> None:
+    texts = {(A, 1, 0): "one", (A, 1, 1): "two", (A, 2, 0): "three\n\x00 ünï", (B, 1, 0): "four"}
+    with EvaluationStore(tmp_path / "s.sqlite") as store:
+        number = store.identity({"role": "responder"})
+        store.write_responses(number, [ResponseRow(*key, text, finished=True) for key, text in texts.items()])
+    with EvaluationStore(tmp_path / "s.sqlite") as store:
+        assert {key: store.response(number, *key) for key in texts} == texts
+        assert store.response(number, A, 3, 0) is None
+        assert store.response(store.identity({"role": "other"}), A, 1, 0) is None
+
+
+def test_the_first_answer_stays_and_those_cut_off_are_counted() -> None:
+    store = EvaluationStore(":memory:")
+    number = store.identity({})
+    assert store.responses(number) == (0, 0)
+    store.write_responses(number, [ResponseRow(A, 1, 0, "first", finished=False), ResponseRow(A, 2, 0, "x", True)])
+    store.write_responses(number, [ResponseRow(A, 1, 0, "second", finished=True)])
+    assert store.response(number, A, 1, 0) == "first"
+    assert store.responses(number) == (2, 1)
+
+
+FORMAT_1 = """
+CREATE TABLE identities (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE);
+CREATE TABLE origins (id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE);
+CREATE TABLE evaluations (
+    identity INTEGER NOT NULL, scenario BLOB NOT NULL, subset INTEGER NOT NULL, sample INTEGER NOT NULL,
+    risk_sensitivity REAL NOT NULL, emotional_empathy REAL NOT NULL, user_alignment REAL NOT NULL,
+    origin INTEGER NOT NULL,
+    PRIMARY KEY (identity, scenario, subset, sample)
+) WITHOUT ROWID;
+CREATE TABLE rankings (
+    identity INTEGER NOT NULL, scenario BLOB NOT NULL, subset INTEGER NOT NULL, weights BLOB NOT NULL,
+    PRIMARY KEY (identity, scenario, subset)
+) WITHOUT ROWID;
+INSERT INTO identities VALUES (1, '{"llm": "x"}');
+INSERT INTO origins VALUES (1, 'mcts');
+INSERT INTO evaluations VALUES (1, X'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 5, 0, 1.5, 2.5, 4.0, 1);
+INSERT INTO rankings VALUES (1, X'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 0, X'000000000000e03f000000000000e03f');
+PRAGMA application_id = 1380010323;
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_the_first_format_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    database = sqlite3.connect(path)
+    database.executescript(FORMAT_1)
+    database.close()
+    doubtful = Evaluation(2.0, 3.0, 4.0, doubt=Doubt((0.5, 0.5, 0.5), (0.0, 0.0, 0.1)))
+    for _ in range(2):
+        with EvaluationStore(path) as store:
+            number = store.identity({"llm": "x"})
+            assert store.evaluations(number, A)[5, 0] == Evaluation(1.5, 2.5, 4.0)
+            assert store.rankings(number, A) == {0: Weights((0.5, 0.5))}
+            assert store.origins(number, [A])["mcts"] >= 1
+            store.write_evaluations(number, "mcts", [EvaluationRow(A, 6, 0, doubtful)])
+            store.write_responses(number, [ResponseRow(A, 6, 0, "Sleep on it.", finished=True)])
+            assert store.evaluations(number, A)[6, 0] == doubtful
+            assert store.response(number, A, 6, 0) == "Sleep on it."
+    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (FORMAT,)

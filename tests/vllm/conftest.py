@@ -38,7 +38,14 @@ def vllm_settings(folder: Path, python: str, log: Path) -> LaunchSettings:
         base_url=f"http://127.0.0.1:{port}/v1",
         served_name=MODEL,
         vllm=python,
-        arguments={"enforce_eager": True, "dtype": "float32", "max_model_len": 4096},
+        arguments={
+            "enforce_eager": True,
+            "dtype": "float32",
+            "max_model_len": 4096,
+            # On the CPU, vLLM 0.32 ends itself where a request with a seed meets a prompt that is read in chunks.
+            "no_enable_chunked_prefill": True,
+            "max_num_batched_tokens": 8192,
+        },
         environment={
             "VLLM_CPU_KVCACHE_SPACE": "2",
             "HF_HUB_OFFLINE": "1",

@@ -13,6 +13,7 @@ from raise_agent.errors import ModelError
 from .client import Client
 from .discovery import ServedModel
 from .endpoints import Route
+from .failures import CallFailed, Failure
 from .prompts import Prompt
 from .settings import RoleSettings
 from .wire import ChatReply, render
@@ -80,8 +81,9 @@ class Caller:
             "temperature": settings.temperature,
             "top_p": settings.top_p,
             "max_tokens": settings.max_tokens + settings.thinking_tokens,
-            "seed": seed,
         }
+        if settings.temperature > 0:
+            body["seed"] = seed
         if self.model.is_vllm and not settings.thinking_tokens:
             # Chat templates of reasoning models know one of these names; the others ignore them.
             body["chat_template_kwargs"] = {"enable_thinking": False, "thinking": False}
@@ -100,13 +102,16 @@ class Caller:
             fields: of the request, beside the usual ones or in their place.
 
         Raises:
-            CallFailed: there was none.
+            CallFailed: there was none, or the model did not come to the end of its thinking.
             ModelError: the server is gone, or it is in another state than when the run began.
         """
         reply = await self.client.chat(self.route, self.body(messages, seed, fields or {}), self.priority)
-        if self.settings.revision is None and reply.revision not in self.model.revisions:
+        # Other servers than vLLM name a state that does not last; it says nothing.
+        if self.model.is_vllm and self.settings.revision is None and reply.revision not in self.model.revisions:
             raise ModelError(
                 f"{self.model.id}: the server changed while the run was going on (from {self.model.revision} to "
                 f"{reply.revision}); results of both must not mix: start again, and what fits is taken from the store"
             )
+        if reply.still_thinking:
+            raise CallFailed(Failure.TRUNCATED, "still thinking at the token limit")
         return reply

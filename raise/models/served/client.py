@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -109,18 +109,20 @@ class Client:
         """
         if not base_urls:
             raise ConfigError("llm.base_url must name at least one server, such as http://localhost:8000/v1")
-        return self._switchboard.route([self._endpoint(url, api_key_env) for url in dict.fromkeys(base_urls)])
+        return Route(tuple(dict.fromkeys(self._endpoint(url, api_key_env) for url in base_urls)))
 
     def _endpoint(self, url: str, api_key_env: str | None) -> Endpoint:
         plain = url.rstrip("/")
-        parts = urlsplit(plain)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = _parts(plain)
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"llm.base_url {_redacted(url)!r} is no address such as http://localhost:8000/v1")
         if parts.username or parts.password or parts.query:
             raise ConfigError(f"llm.base_url {_redacted(url)!r}: give keys in the environment, not in the address")
         known = self._endpoints.get((plain, api_key_env))
         if known is None:
-            key = os.environ.get(api_key_env, "") if api_key_env else ""
+            key = os.environ.get(api_key_env, "").strip() if api_key_env else ""
+            if not key.isprintable():
+                raise ConfigError(f"the environment variable {api_key_env} holds a line break, which no key can")
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             if key:
                 headers["Authorization"] = f"Bearer {key}"
@@ -198,7 +200,7 @@ class Client:
         if failed is None:
             self._switchboard.succeeded(endpoint)
             return reply
-        if failed.unreachable:
+        if failed.broken:
             self._switchboard.unreachable(route, endpoint, refused=failed.kind is Failure.REFUSED)
         else:
             self._switchboard.succeeded(endpoint)
@@ -206,7 +208,10 @@ class Client:
 
     async def _post(self, endpoint: Endpoint, body: bytes) -> bytes:
         url = URL(f"{endpoint.url}/chat/completions")
-        async with self._open().post(url, data=body, headers=endpoint.headers, proxy=endpoint.proxy) as response:
+        # A redirect would carry what a user said to a place that nobody named.
+        async with self._open().post(
+            url, data=body, headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False
+        ) as response:
             raw = await response.read()
             if response.status != 200:
                 raise _refusal(endpoint, response, raw)
@@ -220,7 +225,9 @@ class Client:
             ModelError: the key is refused.
         """
         try:
-            async with self._open().get(URL(url), headers=endpoint.headers, proxy=endpoint.proxy) as response:
+            async with self._open().get(
+                URL(url), headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False
+            ) as response:
                 raw = await response.read()
                 if response.status in _NOT_ALLOWED:
                     raise _not_allowed(endpoint, response.status)
@@ -234,6 +241,8 @@ class Client:
         """What it means that no answer came."""
         if isinstance(error, aiohttp.ClientConnectorError):
             return CallFailed(Failure.REFUSED)
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return CallFailed(Failure.REFUSED, f"none within {self.settings.connect_timeout:g} s")
         if isinstance(error, asyncio.TimeoutError):
             return CallFailed(Failure.TIMEOUT, f"{self.settings.timeout:g} s")
         return CallFailed(Failure.CONNECTION, type(error).__name__)
@@ -321,7 +330,8 @@ def _proxy(url: str) -> str | None:
     """The environment's proxy for an address; none for one on this very machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
+    # Servers say that they listen at 0.0.0.0, so that is what people copy.
+    if is_loopback(host) or host == "0.0.0.0" or urllib.request.proxy_bypass(parts.netloc):
         return None
     return urllib.request.getproxies().get(parts.scheme)
 
@@ -336,7 +346,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an address; None where it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
 def _redacted(url: str) -> str:
     """An address without what may be a key."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}" if parts.scheme else "..."
+    parts = _parts(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}" if parts is not None and parts.scheme else "..."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 
 from raise_agent.attributes import AttributeTable
@@ -18,7 +18,7 @@ from .client import Client, ClientSettings
 from .discovery import ServedModel, discover
 from .endpoints import Route
 from .failures import CallFailed, Failure
-from .judge import Judge, make_judge
+from .judge import ServedJudge, make_judge
 from .prior import ServedPrior
 from .prompts import Prompt, load_prompt
 from .responder import Responder
@@ -92,7 +92,7 @@ class ServedRoles:
 
     client: Client
     responder: Responder
-    judge: Judge
+    judge: ServedJudge
     prior: ServedPrior
     warnings: tuple[str, ...]
     """What a user should know before spending anything."""
@@ -122,6 +122,37 @@ def connect(settings: ServedSettings, table: AttributeTable) -> ServedRoles:
 
 
 async def _connect(client: Client, settings: ServedSettings, table: AttributeTable) -> ServedRoles:
+    callers = await find_callers(client, settings)
+    case = made_up(table)
+    responder = Responder(callers["responder"], table)
+    judge = make_judge(callers["judge"], settings.judge, table)
+    warnings = []
+    kin = family_warning(callers)
+    if kin is not None:
+        warnings.append(kin)
+    all_known = case.profile.disclose(full_mask(len(table)))
+    missed = await _try("responder", responder.respond(case.inquiry, all_known, "try"))
+    if missed is not None:
+        warnings.append(f"the responder did not answer a made-up question: {missed}; expect unscored evaluations")
+    missed = await _try("judge", judge.judge(case, MADE_UP_ANSWER, "try"))
+    if missed is not None and missed.kind is Failure.NO_PROBABILITIES:
+        raise ModelError(
+            "llm.judge: the server reports no token probabilities; set llm/judge=sampled, or use a server that does"
+        )
+    if missed is not None:
+        warnings.append(f"the judge did not score a made-up answer: {missed}; expect unscored evaluations")
+    prior, missed = await find_prior(callers["prior"], settings.prior, table)
+    if missed is not None:
+        warnings.append(f"the prior did not rank a made-up case: {missed}; searches go on without it where it fails")
+    return ServedRoles(client, responder, judge, prior, tuple(warnings))
+
+
+async def find_callers(client: Client, settings: ServedSettings) -> dict[str, Caller]:
+    """Each role at its server and model; roles that share both are found once.
+
+    Raises:
+        ModelError: a server does not answer, or does not serve the model.
+    """
     prompts = settings.prompts()
     callers: dict[str, Caller] = {}
     known: dict[tuple[tuple[str, ...], str | None, str | None], tuple[Route, ServedModel]] = {}
@@ -131,36 +162,60 @@ async def _connect(client: Client, settings: ServedSettings, table: AttributeTab
             route = client.route(own.base_url, own.api_key_env)
             known[place] = route, await discover(client, route, own, role)
         callers[role] = Caller(client, *known[place], own, prompts[role], _FIRST_SERVED[role])
-    made_up = _made_up(table)
-    responder = Responder(callers["responder"], table)
-    judge = make_judge(callers["judge"], settings.judge, table)
-    warnings = []
-    families = {role: model_family(callers[role].model.id) for role in ("responder", "judge")}
-    if families["responder"] == families["judge"]:
-        warnings.append(
-            f"judge ({callers['judge'].model.id}) and responder ({callers['responder'].model.id}) are of one family: "
-            "models favour answers of their own kind; set llm.judge.model and llm.judge.base_url to another's"
-        )
-    all_known = made_up.profile.disclose(full_mask(len(table)))
-    await _try("responder", responder.respond(made_up.inquiry, all_known, "try"))
-    missed = await _try("judge", judge.judge(made_up, "Take a day before you decide, and talk to someone.", "try"))
-    if missed is not None and missed.kind is Failure.NO_PROBABILITIES:
-        raise ModelError(
-            "llm.judge: the server reports no token probabilities; set llm/judge=sampled, or use a server that does"
-        )
-    if missed is not None:
-        warnings.append(f"the judge did not score a made-up answer: {missed}; expect unscored evaluations")
-    prior, missed = await _prior(callers["prior"], settings.prior, table, made_up)
-    if missed is not None:
-        warnings.append(f"the prior did not rank a made-up case: {missed}; searches go on without it where it fails")
-    return ServedRoles(client, responder, judge, prior, tuple(warnings))
+    return callers
 
 
-async def _prior(
-    caller: Caller, settings: PriorSettings, table: AttributeTable, made_up: Scenario
+def unconnected(settings: ServedSettings, table: AttributeTable) -> ServedRoles:
+    """The roles without a look at any server, for what they would send; a prior of mode ``auto`` asks for
+    probabilities.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    settings.check()
+    client = Client(settings.client)
+    prompts = settings.prompts()
+    callers = {
+        role: Caller(
+            client,
+            client.route(own.base_url, own.api_key_env),
+            ServedModel(own.model or "", None, is_vllm=True, revisions=frozenset({None})),
+            own,
+            prompts[role],
+            _FIRST_SERVED[role],
+        )
+        for role, own in settings.roles().items()
+    }
+    mode = "probabilities" if settings.prior.mode == "auto" else settings.prior.mode
+    return ServedRoles(
+        client,
+        Responder(callers["responder"], table),
+        make_judge(callers["judge"], settings.judge, table),
+        ServedPrior(callers["prior"], settings.prior, mode, table),
+        (),
+    )
+
+
+def family_warning(callers: Mapping[str, Caller]) -> str | None:
+    """What to know where judge and responder are of one family."""
+    judge, responder = callers["judge"].model.id, callers["responder"].model.id
+    if model_family(judge) != model_family(responder):
+        return None
+    return (
+        f"judge ({judge}) and responder ({responder}) are of one family: models favour answers of their own kind; "
+        "set llm.judge.model and llm.judge.base_url to another's"
+    )
+
+
+async def find_prior(
+    caller: Caller, settings: PriorSettings, table: AttributeTable
 ) -> tuple[ServedPrior, CallFailed | None]:
-    """The prior in the mode that is set, or in the one that the server can serve."""
-    request = RankRequest(made_up.inquiry, Disclosure(), full_mask(len(table)))
+    """The prior in the mode that is set, or in the one that the server can serve; also why it failed, if it did.
+
+    Raises:
+        ModelError: the server refuses its requests.
+    """
+    request = RankRequest(made_up(table).inquiry, Disclosure(), full_mask(len(table)))
     if settings.mode != "auto":
         prior = ServedPrior(caller, settings, settings.mode, table)
         return prior, await _try("prior", prior.rank(request, "try"))
@@ -192,7 +247,17 @@ async def _try(role: str, work: Awaitable[object]) -> CallFailed | None:
     return None
 
 
-def _made_up(table: AttributeTable) -> Scenario:
-    """Nobody's words."""
-    values = tuple(max(a.values, key=lambda value: a.values[value], default="yes") for a in table)
-    return Scenario("made-up", "Life", "Should I say yes to the offer I got this morning?", Profile(table.keys, values))
+MADE_UP_ANSWER = "Take a day before you decide, and talk to someone."
+"""An answer to each made-up case."""
+_QUERY = "Should I say yes to the offer I got this morning?"
+
+
+def made_up(table: AttributeTable, number: int = 0) -> Scenario:
+    """Nobody's words: the case of this number, 0 or more; no two have the same query."""
+    if number == 0:
+        values = tuple(max(a.values, key=lambda value: a.values[value], default="yes") for a in table)
+        return Scenario("made-up", "Life", _QUERY, Profile(table.keys, values))
+    choices = [list(a.values) or ["yes", "no"] for a in table]
+    values = tuple(many[number * (place + 1) % len(many)] for place, many in enumerate(choices))
+    query = f"Offer {number} came in, and I have slept badly since. {_QUERY}"
+    return Scenario(f"made-up {number}", "Life", query, Profile(table.keys, values))

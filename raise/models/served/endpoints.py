@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -18,10 +19,14 @@ from raise_agent.errors import ModelError
 
 from .limit import Limit
 
+_log = logging.getLogger(__name__)
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
 """Seconds that a dead endpoint is left alone: doubled from the first to the longest."""
-DEAD_AFTER = 4
-"""Connection failures in a row that set an endpoint aside."""
+DEAD_AFTER, SILENT_SECONDS = 4, 3.0
+"""Failures of its own in a row, and seconds since the first of them, that together set an endpoint aside. Failures are
+told at once and answers take their time, so that a few failures in a row alone say little. Beside another endpoint they
+suffice: one that fails at once is always the least busy, and would soon use up the attempts of all requests."""
 
 
 @dataclass(eq=False, slots=True)
@@ -32,11 +37,14 @@ class Endpoint:
     """Without a trailing slash, such as ``http://localhost:8000/v1``."""
     headers: Mapping[str, str] = field(repr=False)
     """Sent with each request; holds the key."""
-    proxy: str | None
+    proxy: str | None = field(repr=False)
+    """May hold a password."""
     limit: Limit
     in_progress: int = 0
     failures: int = 0
-    """Connection failures in a row."""
+    """Failures of its own in a row: no connection, no answer, or one that is none."""
+    failing_since: float = 0.0
+    """When the first of them was."""
     down_since: float | None = None
     """When it was set aside; None while it is in use."""
     quiet_until: float = 0.0
@@ -83,15 +91,10 @@ class Switchboard:
     def __init__(self, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._patience = patience
         self._clock = clock
-        self._routes: list[Route] = []
+        self._waited_for: dict[int, Route] = {}
+        """Routes that someone may wait for, by ``id``."""
         self._arrivals = count()
         self._timers: dict[int, asyncio.TimerHandle] = {}
-
-    def route(self, endpoints: Sequence[Endpoint]) -> Route:
-        """A route over these endpoints; an endpoint may be on several routes."""
-        made = Route(tuple(endpoints))
-        self._routes.append(made)
-        return made
 
     async def acquire(self, route: Route, priority: int) -> Endpoint:
         """Wait for an endpoint with room; the smallest priority is served first, then the first to come.
@@ -104,6 +107,7 @@ class Switchboard:
             return endpoint
         told: asyncio.Future[Endpoint] = asyncio.get_running_loop().create_future()
         heapq.heappush(route.waiting, (priority, next(self._arrivals), told))
+        self._waited_for[id(route)] = route
         self._serve()
         try:
             return await told
@@ -118,23 +122,30 @@ class Switchboard:
         self._serve()
 
     def succeeded(self, endpoint: Endpoint) -> None:
-        """The endpoint answered, be it with a refusal."""
+        """The endpoint works: it answered, be it with a refusal."""
         endpoint.failures, endpoint.down_since, endpoint.pause = 0, None, FIRST_PAUSE
 
     def unreachable(self, route: Route, endpoint: Endpoint, *, refused: bool) -> None:
-        """A connection failed; an endpoint that refuses connections, or fails again and again, is set aside.
+        """The endpoint failed; one that refuses connections, or fails again and again, is set aside.
 
         Raises:
             ModelError: no endpoint of the route has answered for longer than the patience.
         """
         now = self._clock()
+        if not endpoint.failures:
+            endpoint.failing_since = now
         endpoint.failures += 1
-        if endpoint.down_since is None and not refused and endpoint.failures < DEAD_AFTER:
+        spare = any(other.down_since is None for other in route.endpoints if other is not endpoint)
+        dead = endpoint.failures >= DEAD_AFTER and (spare or now - endpoint.failing_since >= SILENT_SECONDS)
+        if endpoint.down_since is None and not refused and not dead:
             return
         if endpoint.down_since is None:
             endpoint.down_since = now
-        endpoint.quiet_until = max(endpoint.quiet_until, now + endpoint.pause)
-        endpoint.pause = min(LONGEST_PAUSE, 2 * endpoint.pause)
+            _log.warning("%s does not answer; it is tried again for up to %.0f s", endpoint.url, self._patience)
+        if now >= endpoint.quiet_until:
+            # Once a trial: what was in progress as the endpoint died fails together.
+            endpoint.quiet_until = now + endpoint.pause
+            endpoint.pause = min(LONGEST_PAUSE, 2 * endpoint.pause)
         down = [e.down_since for e in route.endpoints]
         if all(since is not None and now - since > self._patience for since in down):
             raise ModelError(
@@ -149,17 +160,27 @@ class Switchboard:
     def _serve(self) -> None:
         """Give what is free to who waits; come back when an endpoint that is left alone may be asked again."""
         now = self._clock()
-        for route in self._routes:
-            while route.waiting:
-                if route.waiting[0][2].done():
-                    heapq.heappop(route.waiting)
-                    continue
-                endpoint = route.free(now)
-                if endpoint is None:
-                    self._call_back(route, now)
-                    break
-                endpoint.in_progress += 1
-                heapq.heappop(route.waiting)[2].set_result(endpoint)
+        full: set[int] = set()
+        while (route := self._next(full)) is not None:
+            endpoint = route.free(now)
+            if endpoint is None:
+                full.add(id(route))
+                self._call_back(route, now)
+                continue
+            endpoint.in_progress += 1
+            heapq.heappop(route.waiting)[2].set_result(endpoint)
+
+    def _next(self, full: Collection[int]) -> Route | None:
+        """The route whose turn it is, by priority and arrival of who waits for it; None where no one can be served."""
+        chosen = None
+        for key, route in tuple(self._waited_for.items()):
+            while route.waiting and route.waiting[0][2].done():
+                heapq.heappop(route.waiting)
+            if not route.waiting:
+                del self._waited_for[key]
+            elif key not in full and (chosen is None or route.waiting[0][:2] < chosen.waiting[0][:2]):
+                chosen = route
+        return chosen
 
     def _call_back(self, route: Route, now: float) -> None:
         for endpoint in route.endpoints:
@@ -172,11 +193,10 @@ class Switchboard:
         self._serve()
 
     def reset(self) -> None:
-        """Forget who waits; all requests are over."""
+        """Forget who waits; requests in progress still give their places back."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        for route in self._routes:
+        for route in self._waited_for.values():
             route.waiting.clear()
-            for endpoint in route.endpoints:
-                endpoint.in_progress = 0
+        self._waited_for.clear()

@@ -35,7 +35,7 @@ _RETRIED = frozenset(
     }
 )
 _LOAD = frozenset({Failure.RATE_LIMITED, Failure.OVERLOADED, Failure.TIMEOUT})
-_CONNECTION = frozenset({Failure.REFUSED, Failure.CONNECTION, Failure.TIMEOUT})
+_BROKEN = frozenset({Failure.REFUSED, Failure.CONNECTION, Failure.TIMEOUT, Failure.SERVER, Failure.UNREADABLE})
 
 
 class CallFailed(Exception):  # noqa: N818 - an outcome that callers expect, not an error that users see
@@ -65,6 +65,6 @@ class CallFailed(Exception):  # noqa: N818 - an outcome that callers expect, not
         return self.kind in _LOAD
 
     @property
-    def unreachable(self) -> bool:
-        """Whether the endpoint itself may be gone."""
-        return self.kind in _CONNECTION
+    def broken(self) -> bool:
+        """Whether the endpoint itself may be gone or broken."""
+        return self.kind in _BROKEN

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from statistics import fmean, variance
 from typing import Protocol
@@ -20,9 +21,8 @@ from raise_agent.scenario import Scenario
 
 from .caller import Caller, all_of, request_seed
 from .failures import CallFailed, Failure
-from .prompts import Prompt
 from .settings import JudgeSettings
-from .wire import TOP, ChatReply, message
+from .wire import TOP, ChatReply, RoleRequest, message
 
 SCALE = (1, 2, 3, 4, 5)
 _DIGITS = {str(rating): rating for rating in SCALE}
@@ -48,22 +48,20 @@ class Judge(Protocol):
         """
 
 
-def make_judge(caller: Caller, settings: JudgeSettings, table: AttributeTable) -> Judge:
+def make_judge(caller: Caller, settings: JudgeSettings, table: AttributeTable) -> ServedJudge:
     """The judge of the mode that is set."""
     return (ExpectationJudge if settings.mode == "expectation" else SampledJudge)(caller, settings, table)
 
 
-class _Bench:
+class ServedJudge(ABC):
     """What both judges show the model: the person, the query, the answer, in this order."""
 
     def __init__(self, caller: Caller, settings: JudgeSettings, table: AttributeTable) -> None:
         self._caller = caller
         self._settings = settings
         self._names = {attribute.key: attribute.name for attribute in table}
-
-    @property
-    def _prompt(self) -> Prompt:
-        return self._caller.prompt
+        self._prompt = caller.prompt
+        self._system = message("system", caller.prompt.fill("system"))
 
     @property
     def identity(self) -> dict[str, object]:
@@ -72,9 +70,19 @@ class _Bench:
         mode: dict[str, object] = {"mode": settings.mode, "max_outside": settings.max_outside}
         if settings.mode == "sampled":
             mode["samples"] = settings.samples
-        return {"role": "judge", **mode, **self._caller.identity}
+        # The store names attributes by their places, and the prompt by these names.
+        return {"role": "judge", **mode, "attributes": list(self._names.items()), **self._caller.identity}
 
-    def _messages(self, scenario: Scenario, answer: str, task: str) -> list[dict[str, str]]:
+    @abstractmethod
+    def requests(self, scenario: Scenario, answer: str, seed_of: str) -> list[RoleRequest]:
+        """What the model is asked for one score, in order; see :meth:`Judge.judge`."""
+
+    @abstractmethod
+    async def judge(self, scenario: Scenario, answer: str, seed_of: str) -> Evaluation:
+        """See :class:`Judge`."""
+
+    def _messages(self, scenario: Scenario, answer: str, tasks: Sequence[str]) -> list[list[dict[str, str]]]:
+        """For each task, what differs between tasks last."""
         prompt = self._prompt
         unknown = prompt.fill("unknown")
         profile = "\n".join(
@@ -82,29 +90,33 @@ class _Bench:
             for key, value in zip(scenario.profile.keys, scenario.profile.values, strict=True)
         )
         case = prompt.fill("case", profile=profile, domain=scenario.domain, query=scenario.query, answer=answer)
-        return [message("system", prompt.fill("system")), message("user", f"{case}\n{task}")]
+        return [[self._system, message("user", f"{case}\n{task}")] for task in tasks]
 
 
-class ExpectationJudge(_Bench):
+class ExpectationJudge(ServedJudge):
     """The mean of 1 to 5 under the model's probabilities for one token, per dimension."""
+
+    def requests(self, scenario: Scenario, answer: str, seed_of: str) -> list[RoleRequest]:
+        """One request of one token for each of ``DIMENSIONS``."""
+        seed = request_seed(self._settings.seed, "judge", seed_of)
+        tasks = [self._prompt.fill("rate_one", dimension=self._prompt.dimensions[key]) for key in DIMENSIONS]
+        fields: dict[str, object] = {"max_tokens": 1, "logprobs": True, "top_logprobs": TOP}
+        return [RoleRequest(messages, seed, fields) for messages in self._messages(scenario, answer, tasks)]
 
     async def judge(self, scenario: Scenario, answer: str, seed_of: str) -> Evaluation:
         """See :class:`Judge`."""
-        seed = request_seed(self._settings.seed, "judge", seed_of)
-        first, *others = DIMENSIONS
+        first, *others = zip(DIMENSIONS, self.requests(scenario, answer, seed_of), strict=True)
         # The first request brings person and answer into the server's prefix cache, the others find them there.
-        rated = [await self._rate(scenario, answer, first, seed)]
-        rated += await all_of([self._rate(scenario, answer, dimension, seed) for dimension in others])
+        rated = [await self._rate(*first)]
+        rated += await all_of([self._rate(*other) for other in others])
         means, variances, outside = (tuple(column) for column in zip(*rated, strict=True))
         return Evaluation(*means, doubt=Doubt(variances=variances, outside=outside))
 
-    async def _rate(self, scenario: Scenario, answer: str, dimension: str, seed: int) -> tuple[float, float, float]:
-        task = self._prompt.fill("rate_one", dimension=self._prompt.dimensions[dimension])
-        fields = {"max_tokens": 1, "logprobs": True, "top_logprobs": TOP}
-        reply = await self._caller.ask(self._messages(scenario, answer, task), seed, fields)
+    async def _rate(self, dimension: str, request: RoleRequest) -> tuple[float, float, float]:
+        reply = await self._caller.ask(*request)
         mean, spread, outside = expectation(reply.first_token)
         if outside > self._settings.max_outside:
-            raise CallFailed(Failure.OFF_SCALE, f"{outside:.0%} in {dimension}")
+            raise CallFailed(Failure.OFF_SCALE, dimension)
         return mean, spread, outside
 
 
@@ -136,7 +148,7 @@ def expectation(first_token: Sequence[tuple[str, float]] | None) -> tuple[float,
             mass[rating] += math.exp(logprob)
     total = sum(mass.values())
     if not total > 0:
-        raise CallFailed(Failure.OFF_SCALE, "100%")
+        raise CallFailed(Failure.OFF_SCALE)
     mean = sum(rating * p for rating, p in mass.items()) / total
     spread = sum((rating - mean) ** 2 * p for rating, p in mass.items()) / total
     # Probabilities arrive rounded: a few parts in a million above 1 are none outside.
@@ -153,17 +165,29 @@ _SCHEMA = {
 }
 
 
-class SampledJudge(_Bench):
+class SampledJudge(ServedJudge):
     """Ratings that the model writes, all three at once; the mean where it is asked several times."""
+
+    def requests(self, scenario: Scenario, answer: str, seed_of: str) -> list[RoleRequest]:
+        """One request for each sample; they differ in their seeds."""
+        prompt = self._prompt
+        explained = "\n".join(f"- {key}: {prompt.dimensions[key]}" for key in DIMENSIONS)
+        task = prompt.fill("rate_all", dimensions=explained, form=_FORM)
+        (messages,) = self._messages(scenario, answer, [task])
+        fields: dict[str, object]
+        if self._caller.model.is_vllm:
+            # A pattern leaves no room for blanks; a schema would let a weak model pad with them without end.
+            fields = {"structured_outputs": {"regex": _PATTERN}}
+        else:
+            schema = {"name": "rating", "strict": True, "schema": _SCHEMA}
+            fields = {"response_format": {"type": "json_schema", "json_schema": schema}}
+        seeds = [request_seed(self._settings.seed, "judge", seed_of, i) for i in range(self._settings.samples)]
+        return [RoleRequest(messages, seed, fields) for seed in seeds]
 
     async def judge(self, scenario: Scenario, answer: str, seed_of: str) -> Evaluation:
         """See :class:`Judge`."""
-        prompt, samples = self._prompt, self._settings.samples
-        explained = "\n".join(f"- {key}: {prompt.dimensions[key]}" for key in DIMENSIONS)
-        task = prompt.fill("rate_all", dimensions=explained, form=_FORM)
-        messages = self._messages(scenario, answer, task)
-        seeds = [request_seed(self._settings.seed, "judge", seed_of, index) for index in range(samples)]
-        drawn = await all_of([self._draw(messages, seed) for seed in seeds])
+        samples = self._settings.samples
+        drawn = await all_of([self._draw(request) for request in self.requests(scenario, answer, seed_of)])
         ratings = [ratings for ratings in drawn if not isinstance(ratings, CallFailed)]
         outside = 1.0 - len(ratings) / samples
         if not ratings or outside > self._settings.max_outside:
@@ -172,16 +196,9 @@ class SampledJudge(_Bench):
         spreads = tuple(variance(map(float, c)) for c in columns) if len(ratings) > 1 else None
         return Evaluation(*map(fmean, columns), doubt=Doubt(variances=spreads, outside=(outside,) * 3))
 
-    async def _draw(self, messages: list[dict[str, str]], seed: int) -> tuple[int, ...] | CallFailed:
-        fields: dict[str, object]
-        if self._caller.model.is_vllm:
-            # A pattern leaves no room for blanks; a schema would let a weak model pad with them without end.
-            fields = {"structured_outputs": {"regex": _PATTERN}}
-        else:
-            schema = {"name": "rating", "strict": True, "schema": _SCHEMA}
-            fields = {"response_format": {"type": "json_schema", "json_schema": schema}}
+    async def _draw(self, request: RoleRequest) -> tuple[int, ...] | CallFailed:
         try:
-            return read_ratings(await self._caller.ask(messages, seed, fields))
+            return read_ratings(await self._caller.ask(*request))
         except CallFailed as failed:
             if failed.passing:
                 raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import importlib.util
-import ipaddress
 import json
 import os
 import shutil
@@ -24,6 +23,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from raise_agent.errors import ConfigError, ModelError
+
+from .client import is_loopback
 
 KEY_VARIABLE = "VLLM_API_KEY"
 """Where the server reads its key, so that no command line, which every user of the machine can read, shows it."""
@@ -135,11 +136,14 @@ def launched(
             env=_environment(settings.environment, api_key),
             start_new_session=True,
         )
+    # vLLM hears no SIGTERM while it loads a model, and there is nothing yet that it could bring to an end.
+    grace = _REST_SECONDS
     try:
         _wait_until_ready(process, settings, on_wait)
+        grace = _STOP_SECONDS
         yield True
     finally:
-        _stop(process)
+        _stop(process, grace)
 
 
 def find_vllm(configured: str | None) -> list[str]:
@@ -231,22 +235,15 @@ def _address(base_url: str) -> tuple[str, int]:
         parts = urlsplit(base_url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigError(f"base_url: {base_url!r} is no address ({error}); {right}") from error
+        raise ConfigError(f"llm.base_url {base_url!r} is no address ({error}); {right}") from error
     if parts.scheme != "http" or not host or not port or parts.path.rstrip("/") != "/v1":
-        raise ConfigError(f"base_url: {base_url!r}: a server is started at http://HOST:PORT/v1; {right}")
-    if not _is_loopback(host):
+        raise ConfigError(f"llm.base_url {base_url!r}: a server is started at http://HOST:PORT/v1; {right}")
+    if not is_loopback(host):
         raise ConfigError(
-            f"base_url: {base_url!r} is not on this machine alone, so no server is started there; {right} (localhost, "
-            "127.x or [::1]), or start the server yourself"
+            f"llm.base_url {base_url!r} is not on this machine alone, so no server is started there; {right} "
+            "(localhost, 127.x or [::1]), or start the server yourself"
         )
     return host, port
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _answers(base_url: str, host: str, port: int) -> bool:
@@ -289,7 +286,7 @@ def _wait_until_ready(
         if waited >= settings.ready_seconds:
             raise ModelError(
                 f"vLLM was not ready after {settings.ready_seconds:g} s ({health} does not answer) and was stopped; a "
-                f"larger model needs a longer ready_seconds. {_last_words(settings)}"
+                f"larger model needs a longer llm.server.ready_seconds. {_last_words(settings)}"
             )
         if on_wait is not None and waited - told >= _ON_WAIT_SECONDS:
             told = waited
@@ -324,12 +321,12 @@ def _last_words(settings: LaunchSettings) -> str:
     return "\n  ".join([f"The end of {settings.log}:", *lines])
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process group; an interrupt while it is waited for only makes that quicker."""
+def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
+    """End the process group; what is left after ``grace`` seconds is killed, and at once on an interrupt."""
     try:
         _signal(process, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_SECONDS)
+            process.wait(grace)
             _wait_for_the_rest(process)
     finally:
         _signal(process, signal.SIGKILL)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
-from raise_agent.errors import ModelError, RaiseError
+from raise_agent.errors import ModelError
 from raise_agent.models.base import Evaluation, EvaluationRequest, RankRequest, Unscored, Weights
 from raise_agent.store import EvaluationStore, ResponseRow
 
@@ -49,7 +49,7 @@ class ServedPool(Generic[Request, Result]):
         self._what = what
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: list[tuple[int, Result | Unscored]] = []
-        self._error: RaiseError | None = None
+        self._error: Exception | None = None
         self._news: asyncio.Future[None] | None = None
         self._succeeded = 0
         self._reasons: Counter[str] = Counter()
@@ -60,7 +60,9 @@ class ServedPool(Generic[Request, Result]):
         return self._client.in_flight * 3 // 2 + self._client.backing_off + 4
 
     def submit(self, ticket: int, request: Request) -> None:
-        """Take a request."""
+        """Take a request; none once the pool has failed, which :meth:`completed` tells."""
+        if self._error is not None:
+            return
         task = asyncio.ensure_future(self._run(ticket, request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -73,7 +75,8 @@ class ServedPool(Generic[Request, Result]):
         except CallFailed as failed:
             result = Unscored(str(failed), final=not failed.passing)
             self._failed(str(failed))
-        except RaiseError as error:
+        except Exception as error:
+            # What is no outcome of a request ends the run: a task that dies in silence would be waited for forever.
             self._error = self._error or error
             self._tell()
             return
@@ -97,12 +100,12 @@ class ServedPool(Generic[Request, Result]):
         """Wait until something is done.
 
         Raises:
-            ModelError: the server is gone, or refuses what every request needs.
+            ModelError: the server is gone, or refuses what every request needs, and all that is done was returned.
         """
         if not self._done and self._error is None:
             self._news = asyncio.get_running_loop().create_future()
             await self._news
-        if self._error is not None:
+        if self._error is not None and not self._done:
             raise self._error
         done, self._done = self._done, []
         return done

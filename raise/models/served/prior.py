@@ -21,7 +21,7 @@ from raise_agent.subsets import members
 from .caller import Caller, request_seed
 from .failures import CallFailed, Failure
 from .settings import PriorSettings
-from .wire import TOP, ChatReply, message
+from .wire import TOP, ChatReply, RoleRequest, message
 
 LABELS = string.ascii_uppercase + string.ascii_lowercase + string.digits
 """One token each, and as many as a table may have attributes."""
@@ -46,6 +46,11 @@ class ServedPrior:
         self._table = table
         listed = "\n".join(f"{label} - {a.name}: {a.question}" for label, a in zip(LABELS, table, strict=False))
         self._system = caller.prompt.fill("system", attributes=listed)
+
+    @property
+    def mode(self) -> str:
+        """``probabilities`` or ``ranking``."""
+        return self._mode
 
     @property
     def identity(self) -> dict[str, object]:
@@ -74,6 +79,14 @@ class ServedPrior:
         task = prompt.fill("choose" if self._mode == "probabilities" else "rank")
         return [message("system", self._system), message("user", f"{case}\n{task}")]
 
+    def request(self, request: RankRequest, seed_of: str) -> RoleRequest:
+        """What the model is asked for one ranking; see :meth:`rank`."""
+        fields: dict[str, object] = {"max_tokens": 1, "logprobs": True, "top_logprobs": TOP}
+        if self._mode == "ranking":
+            fields = self._form([LABELS[index] for index in members(request.unasked)])
+        seed = request_seed(self._caller.settings.seed, "prior", seed_of)
+        return RoleRequest(self.messages(request), seed, fields)
+
     async def rank(self, request: RankRequest, seed_of: str) -> Weights:
         """Weights over the unasked attributes, all positive.
 
@@ -81,13 +94,10 @@ class ServedPrior:
             CallFailed: no weights can be read.
         """
         unasked = members(request.unasked)
-        seed = request_seed(self._caller.settings.seed, "prior", seed_of)
+        reply = await self._caller.ask(*self.request(request, seed_of))
         if self._mode == "probabilities":
-            fields: dict[str, object] = {"max_tokens": 1, "logprobs": True, "top_logprobs": TOP}
-            reply = await self._caller.ask(self.messages(request), seed, fields)
             shares = label_shares(reply.first_token, unasked)
         else:
-            reply = await self._caller.ask(self.messages(request), seed, self._form(len(unasked)))
             shares = reciprocal_ranks(read_ranking(reply, unasked), unasked)
         floor = self._uniform / len(unasked)
         weights = [0.0] * len(self._table)
@@ -95,13 +105,13 @@ class ServedPrior:
             weights[index] = floor + (1.0 - self._uniform) * share
         return Weights(tuple(weights))
 
-    def _form(self, count: int) -> dict[str, Any]:
-        """What holds the model to the form, and bounds it."""
+    def _form(self, labels: Sequence[str]) -> dict[str, Any]:
+        """What holds the model to the form and to the letters it is asked about, and bounds it."""
         if self._caller.model.is_vllm:
-            label = f'"[{LABELS[: len(self._table)]}]"'
-            pattern = r'\{"ranking": \[' + ", ".join([label] * count) + r"\]\}"
+            label = f'"[{"".join(labels)}]"'
+            pattern = r'\{"ranking": \[' + ", ".join([label] * len(labels)) + r"\]\}"
             return {"structured_outputs": {"regex": pattern}}
-        items = {"type": "string", "enum": list(LABELS[: len(self._table)])}
+        items = {"type": "string", "enum": list(labels)}
         schema = {
             "type": "object",
             "properties": {"ranking": {"type": "array", "items": items}},
@@ -121,6 +131,23 @@ def label_shares(first_token: Sequence[tuple[str, float]] | None, unasked: Seque
     Raises:
         CallFailed: no probabilities, or next to none on the letters asked about.
     """
+    mass = label_mass(first_token, unasked)
+    total = sum(mass)
+    if total < LEAST_MASS:
+        raise CallFailed(Failure.OFF_SCALE)
+    return [one / total for one in mass]
+
+
+def label_mass(first_token: Sequence[tuple[str, float]] | None, unasked: Sequence[int]) -> list[float]:
+    """Probabilities of the letters of the unasked attributes, from one token's alternatives.
+
+    Args:
+        first_token: (token, natural log-probability).
+        unasked: attribute indices.
+
+    Raises:
+        CallFailed: no probabilities.
+    """
     if not first_token:
         raise CallFailed(Failure.NO_PROBABILITIES)
     mass = {LABELS[index]: 0.0 for index in unasked}
@@ -128,10 +155,7 @@ def label_shares(first_token: Sequence[tuple[str, float]] | None, unasked: Seque
         label = token.strip()
         if label in mass:
             mass[label] += math.exp(logprob)
-    total = sum(mass.values())
-    if total < LEAST_MASS:
-        raise CallFailed(Failure.OFF_SCALE, f"{1 - total:.0%}")
-    return [mass[LABELS[index]] / total for index in unasked]
+    return list(mass.values())
 
 
 def read_ranking(reply: ChatReply, unasked: Sequence[int]) -> list[int]:

@@ -91,7 +91,7 @@ def load_prompt(role: str, source: str, dimensions: tuple[str, ...] = ()) -> Pro
         data = yaml.safe_load(_read(role, source))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{where}: cannot read the prompt of the {role} ({type(error).__name__})") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         raise ConfigError(f"{where}{line}: not valid YAML") from error

@@ -7,7 +7,7 @@ from raise_agent.scenario import Disclosure, Inquiry
 
 from .caller import Caller, request_seed
 from .failures import CallFailed, Failure
-from .wire import ChatReply, message
+from .wire import ChatReply, RoleRequest, message
 
 
 class Responder:
@@ -25,7 +25,8 @@ class Responder:
     @property
     def identity(self) -> dict[str, object]:
         """Everything that can change an answer."""
-        return {"role": "responder", **self._caller.identity}
+        # The store names attributes by their places, and the prompt by these names.
+        return {"role": "responder", "attributes": list(self._names.items()), **self._caller.identity}
 
     def messages(self, inquiry: Inquiry, known: Disclosure) -> list[dict[str, str]]:
         """What the model is shown: what all share, then the query, then what has been said."""
@@ -36,6 +37,12 @@ class Responder:
             said = "\n".join(f"- {self._names[key]}: {declined if a is None else a}" for key, a in known.items())
             text += "\n" + prompt.fill("background", known=said)
         return [message("system", prompt.fill("system")), message("user", text)]
+
+    def request(self, inquiry: Inquiry, known: Disclosure, seed_of: str) -> RoleRequest:
+        """What the model is asked for one answer; see :meth:`respond`."""
+        return RoleRequest(
+            self.messages(inquiry, known), request_seed(self._caller.settings.seed, "responder", seed_of), {}
+        )
 
     async def respond(self, inquiry: Inquiry, known: Disclosure, seed_of: str) -> ChatReply:
         """An answer.
@@ -48,8 +55,7 @@ class Responder:
         Raises:
             CallFailed: there is none, or it is empty.
         """
-        seed = request_seed(self._caller.settings.seed, "responder", seed_of)
-        reply = await self._caller.ask(self.messages(inquiry, known), seed)
+        reply = await self._caller.ask(*self.request(inquiry, known, seed_of))
         if not reply.text:
             raise CallFailed(Failure.EMPTY)
         return reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -13,10 +13,22 @@ from .failures import CallFailed, Failure
 
 MASKED = -9000.0
 """A server's log-probability for a token that its grammar forbids lies below this."""
+ROUNDING = 0.01
+"""A log-probability may come out above 0 by as much."""
 TOP = 20
 """Most alternatives to a token that servers report by default."""
 
-_THINKING = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
+# Some chat templates open the thinking themselves, so that only its end is in the answer.
+_THINKING = re.compile(r"\A.*?</think>\s*", re.DOTALL)
+
+
+class RoleRequest(NamedTuple):
+    """One request of a role, as ``Caller.ask`` takes it."""
+
+    messages: list[dict[str, str]]
+    seed: int
+    fields: dict[str, object]
+    """Of the request, beside the usual ones or in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,13 @@ class ChatReply:
     model: str
     revision: str | None
     """What the server calls the state it is in (``system_fingerprint``)."""
+    thought: bool = False
+    """Whether a reasoning model thought before it answered, or instead of it."""
+
+    @property
+    def still_thinking(self) -> bool:
+        """Whether thinking took all the tokens there were."""
+        return self.thought and not self.text and not self.finished
 
 
 def render(body: Mapping[str, object]) -> bytes:
@@ -65,7 +84,7 @@ def read_reply(raw: bytes) -> ChatReply:
     """The reply in a body that came with status 200.
 
     Raises:
-        CallFailed: it is no chat completion, or thinking took all the tokens there were.
+        CallFailed: it is no chat completion.
     """
     data = read_object(raw)
     if "error" in data and "choices" not in data:
@@ -73,6 +92,7 @@ def read_reply(raw: bytes) -> ChatReply:
     try:
         choice = data["choices"][0]
         content = choice["message"].get("content")
+        reasoning = choice["message"].get("reasoning") or choice["message"].get("reasoning_content")
         finish = choice.get("finish_reason")
         usage = data.get("usage") or {}
         prompt_tokens, generated_tokens = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
@@ -81,25 +101,28 @@ def read_reply(raw: bytes) -> ChatReply:
         raise CallFailed(Failure.UNREADABLE, "not a chat completion") from None
     if content is not None and not isinstance(content, str):
         raise CallFailed(Failure.UNREADABLE, "not a text answer")
-    text = _THINKING.sub("", content or "")
-    if text.lstrip().startswith("<think>"):
-        raise CallFailed(Failure.TRUNCATED, "still thinking at the token limit")
+    text = _THINKING.sub("", content or "").strip()
+    unfinished = text.startswith("<think>")
     return ChatReply(
-        text=text.strip(),
+        text="" if unfinished else text,
         finished=finish != "length",
         first_token=first,
         prompt_tokens=prompt_tokens,
         generated_tokens=generated_tokens,
         model=str(data.get("model", "")),
         revision=data.get("system_fingerprint") or None,
+        thought=unfinished or bool(reasoning) or "</think>" in (content or ""),
     )
 
 
 def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...] | None:
     if not logprobs or not logprobs.get("content"):
         return None
-    return tuple(
+    first = tuple(
         (str(entry["token"]), float(entry["logprob"]))
         for entry in logprobs["content"][0]["top_logprobs"]
         if entry["logprob"] > MASKED
     )
+    if any(logprob > ROUNDING for _, logprob in first):
+        raise ValueError("a probability above 1")
+    return first

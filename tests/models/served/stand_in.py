@@ -113,6 +113,10 @@ class StandIn:
     model: str = "stand-in"
     api_key: str | None = None
     """The bearer token that /v1 asks for; None admits everyone."""
+    others: tuple[str, ...] = ()
+    """More models that are listed, before ``model``; none of them is served."""
+    owner: str = "vllm"
+    """Who is said to own the models; vLLM calls itself so."""
     fingerprint: str = "vllm-0.0-standin"
     latency: float = 0.0
     """Seconds from a chat request to its answer, good or bad; refusals are immediate."""
@@ -585,8 +589,9 @@ class Server:
         """Return the response to a GET."""
         name = self.stand_in.model
         if path == "/v1/models":
-            model = {"id": name, "object": "model", "owned_by": "vllm", "root": name, "max_model_len": 4096}
-            return rendered(200, json.dumps({"object": "list", "data": [model]}))
+            more = {"object": "model", "owned_by": self.stand_in.owner, "max_model_len": 4096}
+            models = [{"id": one, "root": one, **more} for one in (*self.stand_in.others, name)]
+            return rendered(200, json.dumps({"object": "list", "data": models}))
         if path == "/health":
             return rendered(200, "")
         if path == "/version":

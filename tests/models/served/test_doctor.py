@@ -1,0 +1,275 @@
+"""What is said of a server is what is true of it; each feature is taken away in turn."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from raise_agent.attributes import penguin_table
+from raise_agent.errors import ConfigError
+from raise_agent.models.served.client import ClientSettings
+from raise_agent.models.served.connect import ServedSettings
+from raise_agent.models.served.doctor import Report, examine
+from raise_agent.models.served.features import Finding, State, prefix_counters
+from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings
+from raise_agent.models.served.throughput import Evaluated, Step, Throughput, grew, measure
+
+from .stand_in import Body, Fault, Faults, StandIn, always, running
+
+TABLE = penguin_table()
+
+
+def settings(*urls: str, **more: object) -> ServedSettings:
+    """Three roles at one place; ``more`` are fields of ``ServedSettings``."""
+    made = ServedSettings(
+        ClientSettings(patience=0.5, connect_timeout=2.0),
+        ResponderSettings(base_url=urls),
+        JudgeSettings(base_url=urls),
+        PriorSettings(base_url=urls),
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def report_on(stand_in: StandIn, seconds: float = 0.0, **more: object) -> Report:
+    with running(stand_in) as server:
+        return asyncio.run(examine(settings(server.base_url, **more), TABLE, seconds))
+
+
+def finding(report: Report, feature: str) -> Finding:
+    (found,) = (finding for finding in report.findings if finding.feature == feature)
+    return found
+
+
+def fails_where(kind: str, matches: object) -> Faults:
+    """The fault for the requests whose body holds this field."""
+    return lambda n, body: Fault(kind) if matches in body else None
+
+
+def test_a_server_that_can_everything_is_ready() -> None:
+    report = report_on(StandIn())
+    (server,) = report.servers
+    assert (server.model, server.roles) == ("stand-in", ("responder", "judge", "prior"))
+    assert report.missing == ()
+    states = {finding.feature: finding.state for finding in report.findings}
+    assert {feature for feature, state in states.items() if state is not State.FINE} == {"judge's family"}
+    assert finding(report, "token probabilities").value == 20
+    assert finding(report, "context length").value == 4096
+    assert finding(report, "server").found == "vLLM 0.0-stand-in"
+    assert "vllm-0.0-standin" in finding(report, "server").note
+    assert report.throughput is None
+
+
+def test_the_shares_on_and_off_the_scale_are_the_models_own() -> None:
+    report = report_on(StandIn(digit_mass=0.75, letter_mass=0.6))
+    off = finding(report, "judge")
+    assert off.value == pytest.approx(0.25, abs=0.02)
+    assert (off.state, off.found) == (State.LIMITED, "4 of 4 scored")
+    assert "llm/judge=sampled" in off.advice
+    assert finding(report, "prior").value == pytest.approx(0.6, abs=0.05)
+    assert report.missing == ()
+
+
+def test_a_judge_that_never_rates_is_missing() -> None:
+    report = report_on(StandIn(digit_mass=0.05))
+    assert report.missing == ("judge",)
+    assert "off the scale" in finding(report, "judge").note
+
+
+def test_without_token_probabilities_other_modes_are_advised_and_work() -> None:
+    blind = StandIn(faults=lambda n, body: Fault("no_logprobs") if body.get("logprobs") else None)
+    report = report_on(blind)
+    assert report.missing == ("token probabilities", "judge")
+    assert report.advice[0].startswith("set llm/judge=sampled and llm.prior.mode=ranking")
+    assert finding(report, "prior").found == "by a written ranking"
+    with running(blind) as server:
+        judge = JudgeSettings(
+            base_url=(server.base_url,), mode="sampled", samples=3, max_tokens=128, temperature=0.7, max_outside=0.5
+        )
+        prior = PriorSettings(base_url=(server.base_url,), mode="ranking")
+        after = asyncio.run(examine(settings(server.base_url, judge=judge, prior=prior), TABLE, 0))
+    assert after.missing == ()
+    assert finding(after, "token probabilities").state is State.LIMITED
+
+
+def test_fewer_alternatives_than_are_asked_for_are_refused_by_the_server() -> None:
+    report = report_on(StandIn(max_logprobs=5))
+    assert finding(report, "token probabilities").state is State.MISSING
+    assert "--max-logprobs 20" in finding(report, "token probabilities").advice
+
+
+@pytest.mark.parametrize(
+    ("field", "feature"),
+    [("structured_outputs", "structured pattern"), ("response_format", "JSON schema")],
+)
+def test_a_form_that_is_not_held_to_is_found(field: str, feature: str) -> None:
+    report = report_on(StandIn(faults=fails_where("outside_scale", field)))
+    assert finding(report, feature).state is State.LIMITED
+    assert report.missing == ()
+
+
+def test_a_form_that_a_role_needs_is_missing() -> None:
+    def unruly(n: int, body: Body) -> Fault | None:
+        return Fault("outside_scale") if "structured_outputs" in body else None
+
+    with running(StandIn(faults=unruly)) as server:
+        prior = PriorSettings(base_url=(server.base_url,), mode="ranking")
+        report = asyncio.run(examine(settings(server.base_url, prior=prior), TABLE, 0))
+    assert finding(report, "structured pattern").state is State.MISSING
+    assert set(report.missing) == {"structured pattern", "prior"}
+
+
+def test_a_context_too_short_says_what_fits() -> None:
+    with running(StandIn()) as server:
+        roomy = ResponderSettings(base_url=(server.base_url,), max_tokens=3800)
+        report = asyncio.run(examine(settings(server.base_url, responder=roomy), TABLE, 0))
+        context = finding(report, "context length")
+        assert report.missing == ("context length",)
+        fits = int(context.advice.split("max_tokens=")[1].split(",")[0])
+        assert 2048 <= fits < 3800
+        assert "--max-model-len 5120" in context.advice
+        lower = replace(roomy, max_tokens=fits)
+        assert asyncio.run(examine(settings(server.base_url, responder=lower), TABLE, 0)).missing == ()
+
+
+def test_a_model_that_thinks_unless_told_not_to() -> None:
+    def thinks(n: int, body: Body) -> Fault | None:
+        quiet = "chat_template_kwargs" in body or body["max_tokens"] == 1
+        return None if quiet else Fault("unclosed_think")
+
+    assert finding(report_on(StandIn(faults=thinks)), "thinking").found == "can be switched off"
+
+
+def test_a_model_that_always_thinks_says_what_to_set() -> None:
+    report = report_on(StandIn(faults=always(Fault("unclosed_think"))))
+    assert finding(report, "thinking").found == "always"
+    assert "thinking_tokens" in finding(report, "thinking").advice
+    assert "responder" in report.missing
+
+
+def test_a_model_that_is_not_served_is_named_beside_those_that_are() -> None:
+    with running(StandIn(model="olmo-7b")) as server:
+        judge = JudgeSettings(base_url=(server.base_url,), model="olmo-8b")
+        report = asyncio.run(examine(settings(server.base_url, judge=judge), TABLE, 5))
+    assert report.missing == ("model",)
+    assert report.roles == ()
+    assert "did you mean 'olmo-7b'" in report.advice[0]
+    assert "llm.judge.model" in report.advice[0]
+
+
+def test_two_servers_are_looked_over_one_by_one() -> None:
+    with running(StandIn(model="olmo-7b")) as one, running(StandIn(model="qwen3-8b")) as other:
+        judge = JudgeSettings(base_url=(other.base_url,))
+        report = asyncio.run(examine(settings(one.base_url, judge=judge), TABLE, 0))
+    assert [(s.model, s.roles) for s in report.servers] == [
+        ("olmo-7b", ("responder", "prior")),
+        ("qwen3-8b", ("judge",)),
+    ]
+    assert finding(report, "judge's family").state is State.FINE
+
+
+def test_no_server_says_how_to_start_one() -> None:
+    report = asyncio.run(examine(settings("http://127.0.0.1:9/v1"), TABLE, 5))
+    assert report.missing == ("reachable",)
+    assert "GET http://127.0.0.1:9/v1/models" in finding(report, "reachable").note
+    assert "llm.launch=true llm.server.model=" in report.advice[0]
+
+
+def test_a_key_that_is_refused_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", "sesame-street")
+    with running(StandIn(api_key="other")) as server:
+        responder = ResponderSettings(base_url=(server.base_url,), api_key_env="SOME_KEY")
+        report = asyncio.run(examine(settings(server.base_url, responder=responder), TABLE, 0))
+    assert "SOME_KEY" in " ".join(report.advice)
+    assert "sesame" not in repr(report)
+
+
+def test_what_is_wrong_with_a_setting_is_said_before_any_request() -> None:
+    with running(StandIn()) as server, pytest.raises(ConfigError):
+        asyncio.run(
+            examine(settings(server.base_url, judge=JudgeSettings(base_url=(server.base_url,), mode="x")), TABLE, 0)
+        )
+    assert not server.log
+
+
+def test_throughput_rises_to_the_servers_capacity_and_no_further() -> None:
+    client = ClientSettings(patience=5.0, max_concurrency=64)
+    measured = report_on(StandIn(latency=0.02, capacity=8, remember=False), 5.0, client=client).throughput
+    assert measured is not None
+    assert measured.best is not None
+    assert measured.best.concurrency == 8
+    assert measured.ended == "the server failed requests"
+    rates = {step.concurrency: step.requests_per_second for step in measured.steps}
+    assert list(rates) == [1, 2, 4, 8, 16]
+    assert 30 < rates[1] < 50 < 200 < rates[8] < 420
+    assert [step.failed > 0 for step in measured.steps] == [False, False, False, False, True]
+    one = measured.steps[0]
+    assert 0.02 <= one.median_seconds <= one.p95_seconds < 0.1
+    assert one.evaluation_seconds == pytest.approx(4 * one.median_seconds, rel=0.3)
+
+
+def test_answers_are_cut_where_whole_ones_leave_no_time() -> None:
+    with running(StandIn()) as server:
+        asked = settings(server.base_url, client=ClientSettings(max_concurrency=2))
+        told: list[str] = []
+        cut = asyncio.run(measure(asked, TABLE, 1.0, (0.5, 100), told.append))
+        limits = {seen.body["max_tokens"] for seen in server.chats}
+        whole = asyncio.run(measure(asked, TABLE, 1.0, (0.1, 100), told.append))
+    # Two steps of half a second, each with time for four answers: a quarter of 100 tokens.
+    assert (cut.answer_tokens, cut.whole_seconds) == (25, 4.0)
+    assert limits == {1, 25}
+    assert (whole.answer_tokens, whole.whole_seconds) == (2048, None)
+    assert len(told) == 4
+
+
+def step(concurrency: int, rate: float, tokens: float = 0.0) -> Step:
+    return Step(concurrency, rate, tokens, 0.1, 0.2, 0.4, failed=0, answered=100)
+
+
+def test_the_least_concurrency_near_the_best_is_advised() -> None:
+    steps = tuple(step(1 << power, rate) for power, rate in enumerate([10, 20, 39, 40.5, 30]))
+    measured = Throughput(steps, 2048, None, "", rising=False)
+    assert measured.best == steps[2]
+    assert Report((), (), measured).advice == ("set llm.client.concurrency=4",)
+    rising = Report((), (), replace(measured, rising=True, ended="the 5 s were used up"))
+    assert "or more" in rising.advice[0]
+    assert Throughput((step(1, 0.0),), 2048, None, "", rising=False).best is None
+
+
+def test_growth_is_measured_against_the_best_before() -> None:
+    assert grew([step(1, 10), step(2, 10.6)])
+    assert not grew([step(1, 10), step(2, 10.4)])
+    assert not grew([step(1, 10), step(2, 5), step(4, 10.4)])
+    assert grew([step(1, 10, 100), step(2, 10, 110)])
+
+
+def test_an_evaluation_counts_by_its_part_within_the_window() -> None:
+    assert Evaluated(0.0, 4.0, ()).part(1.0, 2.0) == pytest.approx(0.25)
+    assert Evaluated(1.5, 1.6, ()).part(1.0, 2.0) == pytest.approx(1.0)
+    assert Evaluated(3.0, 4.0, ()).part(1.0, 2.0) == 0.0
+
+
+def test_counters_of_all_engines_are_summed_and_others_left_alone() -> None:
+    metrics = "\n".join(
+        [
+            "# TYPE vllm:prefix_cache_queries_total counter",
+            'vllm:prefix_cache_queries_total{engine="0",model_name="m"} 1.5e+06',
+            'vllm:prefix_cache_queries_total{engine="1",model_name="m"} 500000.0',
+            'vllm:prefix_cache_queries_created{engine="0"} 1.79e+09',
+            'vllm:external_prefix_cache_hits_total{engine="0"} 7.0',
+            'vllm:prefix_cache_hits_total{engine="0",model_name="m"} 1.0',
+            'vllm:prefix_cache_hits_total{engine="1",model_name="m"} 2.0',
+        ]
+    )
+    assert prefix_counters(metrics) == (2e6, 3.0)
+    assert prefix_counters("vllm:prefix_cache_queries_total 3.0") is None
+
+
+def test_no_two_people_shown_are_alike() -> None:
+    with running(StandIn(latency=0.005)) as server:
+        asyncio.run(examine(settings(server.base_url, client=ClientSettings(max_concurrency=2)), TABLE, 0.5))
+        asked = [seen.body["messages"][-1]["content"] for seen in server.chats if seen.body["max_tokens"] > 1]
+    asked = [text for text in asked if text.startswith("Offer ")]
+    assert len(asked) > 5
+    assert len(set(asked)) == len(asked)
