@@ -56,7 +56,7 @@ setup(
         "encoders": ["sentence-transformers>=3", "model2vec[distill]>=0.6"],
         "static": ["model2vec>=0.6"],
         "hub": ["datasets>=3"],
-        "vllm": ["vllm>=0.10"],
+        "vllm": ["vllm>=0.12"],
         "test": TEST,
         "dev": [*TEST, "mypy>=1.15", "ruff>=0.9"],
     },

@@ -17,8 +17,8 @@ import contextlib
 import json
 import os
 import random
+import runpy
 import signal
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -50,6 +50,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STAND_IN = ROOT / "tests" / "models" / "served" / "stand_in.py"
 TINY_MODEL = ROOT / "tests" / "vllm" / "tiny_model.py"
 PLAN = [sys.executable, "-m", "raise_agent.experiments.main", "plan"]
+EVERYTHING = ["data.split.train=1", "data.split.validation=0", "data.split.test=0"]
 TABLE = penguin_table()
 
 # The CPU build of vLLM 0.32 ends itself when a seeded request meets a chunked prefill.
@@ -135,7 +136,8 @@ def plain_load(base_url: str, bodies: Sequence[bytes], concurrency: int) -> floa
 
     async def load() -> float:
         waiting = iter(bodies)
-        connector = aiohttp.TCPConnector(limit=0)
+        # Shorter than the 5 s after which vLLM closes idle connections.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=600)) as session:
 
             async def work() -> None:
@@ -204,9 +206,12 @@ def throughput(given: argparse.Namespace) -> None:
     """Planning against a plain load of the same requests, and against one request at a time."""
     scenarios = synthetic_scenarios(TABLE, given.scenarios, seed=0)
     with vllm(given) as base_url:
-        roles = connect(settings(base_url, given.concurrency), TABLE)
+        roles = connect(settings(base_url, given.concurrency, given.max_tokens), TABLE)
         plan(roles, synthetic_scenarios(TABLE, 8, seed=1))  # the server warms up
-        print(f"\n{given.scenarios} scenarios, 20 evaluations each with mcts, {given.concurrency} requests in progress")
+        print(
+            f"\n{given.scenarios} scenarios, 20 evaluations each with mcts, answers of {given.max_tokens} tokens, "
+            f"{given.concurrency} requests in progress"
+        )
         ratios = []
         bodies: list[bytes] = []
         for _ in range(given.repeats):
@@ -215,13 +220,17 @@ def throughput(given: argparse.Namespace) -> None:
             with recorder.listening():
                 planned = plan(roles, scenarios)
             bodies = recorder.bodies
-            cleared = forget_prefixes(base_url) and cleared
-            seconds = plain_load(base_url, bodies, given.concurrency)
-            planning, plain = planned.requests / planned.seconds, len(bodies) / seconds
-            ratios.append(planning / plain)
+            planning = planned.requests / planned.seconds
             print(
                 f"planning                 {planned.requests:,} requests, {planning:.1f}/s, "
-                f"{planned.tokens / planned.seconds:,.0f} tokens/s, {planned.tally.unscored} unscored\n"
+                f"{planned.tokens / planned.seconds:,.0f} tokens/s, {planned.tally.unscored} unscored",
+                flush=True,
+            )
+            cleared = forget_prefixes(base_url) and cleared
+            seconds = plain_load(base_url, bodies, given.concurrency)
+            plain = len(bodies) / seconds
+            ratios.append(planning / plain)
+            print(
                 f"plain load               {len(bodies):,} requests, {plain:.1f}/s   "
                 f"planning/plain {planning / plain:.3f}{'' if cleared else ' (prefix cache kept)'}"
             )
@@ -294,50 +303,75 @@ def faults(given: argparse.Namespace) -> None:
 def killed(given: argparse.Namespace) -> None:
     """Killed ten times at random moments, started again each time."""
     draw = random.Random(given.seed)
-    settings = ["llm=vllm", "llm.client.concurrency=64", "data.n=200", "explore=0", "tracker=none"]
-    print("\nraise-agent plan, 200 scenarios, killed with SIGKILL ten times and started again")
+    chosen = ["llm=vllm", "llm.client.concurrency=64", f"data.n={given.scenarios}", "explore=0", *EVERYTHING]
+    print(f"\nraise-agent plan, {given.scenarios} scenarios, killed with SIGKILL ten times and started again")
     with tempfile.TemporaryDirectory() as name:
         folder, log = Path(name), Path(name) / "answers"
 
-        def command(base_url: str, store: str, target: str) -> list[str]:
-            return [*PLAN, *settings, f"llm.base_url={base_url}", f"store={store}", f"hydra.run.dir={target}"]
+        def start(base_url: str, run: str) -> subprocess.Popen[bytes]:
+            where = [f"llm.base_url={base_url}", f"store={run}.sqlite", f"hydra.run.dir={run}"]
+            quiet = subprocess.DEVNULL
+            return subprocess.Popen([*PLAN, *chosen, *where], stdout=quiet, stderr=quiet, cwd=folder)
 
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
         with stand_in("--latency", "0.1") as base_url:
             began = time.perf_counter()
-            subprocess.run(command(base_url, "calm.sqlite", "calm"), check=True, **quiet)  # type: ignore[call-overload]
+            assert start(base_url, "calm").wait() == 0
             whole = time.perf_counter() - began
+        repeated, kept = 0, []
         with stand_in("--latency", "0.1", "--log", str(log)) as base_url:
-            kept: list[int] = []
-            for _ in range(10):
-                process = subprocess.Popen(command(base_url, "killed.sqlite", "killed"), **quiet)  # type: ignore[call-overload]
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(draw.uniform(2.0, 2.0 + whole / 8))
-                process.send_signal(signal.SIGKILL)
+            finished: set[str] = set()
+            for kill in range(11):
+                before = len(_answers(log))
+                process = start(base_url, "killed")
+                if kill < 10:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(draw.uniform(2.0, 2.0 + whole / 8))
+                    process.send_signal(signal.SIGKILL)
                 process.wait()
-                kept.append(_count(folder / "killed.sqlite"))
-            subprocess.run(command(base_url, "killed.sqlite", "killed"), check=True, **quiet)  # type: ignore[call-overload]
+                repeated += len(finished & set(_answers(log)[before:]))
+                evaluations, finished = _judged(folder / "killed.sqlite", base_url, given.scenarios)
+                kept.append(evaluations)
         same = (folder / "calm" / "plans.jsonl").read_bytes() == (folder / "killed" / "plans.jsonl").read_bytes()
-        answers = Counter(json.loads(line)["key"] for line in log.read_text().splitlines())
-        total = _count(folder / "killed.sqlite")
-        tally = json.loads((folder / "killed" / "plan.json").read_text())["tally"]
     print(f"undisturbed              {whole:.1f} s")
-    print(f"evaluations kept         {', '.join(map(str, kept))}, {total} in the end")
-    print(f"last run                 {tally['scored']} made, {kept[-1]} were there, sum {tally['scored'] + kept[-1]}")
-    print(
-        f"answers given twice      {sum(c - 1 for c in answers.values())} of {answers.total():,}, cut off by the kills"
-    )
+    print(f"evaluations kept         {', '.join(map(str, kept))}")
+    print(f"asked again              {repeated} judgements of finished evaluations")
     print(f"same plans               {same}")
 
 
-def _count(store: Path) -> int:
-    if not store.exists():
-        return 0
-    with contextlib.closing(sqlite3.connect(store, timeout=60)) as db:
-        try:
-            return int(db.execute("SELECT count(*) FROM evaluations").fetchone()[0])
-        except sqlite3.OperationalError:
-            return 0
+def _answers(log: Path) -> list[str]:
+    """Keys of the requests that the stand-in has answered."""
+    return [json.loads(line)["key"] for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def _defaults(base_url: str) -> ServedSettings:
+    """What ``llm=vllm`` configures."""
+    where = (base_url,)
+    return ServedSettings(
+        responder=ResponderSettings(base_url=where),
+        judge=JudgeSettings(base_url=where, max_tokens=1),
+        prior=PriorSettings(base_url=where, max_tokens=384),
+    )
+
+
+def _judged(path: Path, base_url: str, scenarios: int) -> tuple[int, set[str]]:
+    """How many evaluations a store holds, and the stand-in's keys of the requests that they were judged by."""
+    if not path.exists():
+        return 0, set()
+    key_of = runpy.run_path(str(STAND_IN))["key_of"]
+    roles = connect(_defaults(base_url), TABLE)
+    keys: set[str] = set()
+    evaluations = 0
+    with EvaluationStore(path) as store:
+        number = store.identity(safety_pool(roles.client, roles.responder, roles.judge, store).identity)
+        responder = store.identity(roles.responder.identity)
+        for scenario in synthetic_scenarios(TABLE, scenarios, seed=0):
+            for subset, sample in store.evaluations(number, scenario.digest):
+                evaluations += 1
+                answer = store.response(responder, scenario.digest, subset, sample)
+                assert answer is not None
+                requests = roles.judge.requests(scenario, answer, f"{scenario.digest}|{subset}|{sample}")
+                keys.update(key_of(json.loads(roles.judge.caller.body(*request))) for request in requests)
+    return evaluations, keys
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -357,6 +391,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8123)
     parser.add_argument("--scenarios", type=int, default=200)
     parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--max-tokens", type=int, default=350, help="of an answer; 350 are the 250 words asked for")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--sequential", type=int, default=300, help="requests made one at a time")
     parser.add_argument("--seed", type=int, default=0)

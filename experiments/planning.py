@@ -54,18 +54,20 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
     limit = configured[1].get("evaluations")
     expected = _estimate(bench, configured, scenarios)
     with bench.runner(f"planning with {configured[0]}", limit) as runner:
+        plans: list[Plan] = []
         try:
             plans = plan_all(bench, runner, scenarios, configured[0], configured)
+            explored = explore(bench, runner, scenarios)
         except LimitReached as stop:
-            found = sorted(stop.finished)
-            _write(
-                bench, folder, [scenarios[i] for i in found], [stop.finished[i] for i in found], runner.tally, expected
-            )
-            raise LimitReachedError(f"{stop}, their plans are in {folder / PLANS}") from None
-        explored = explore(bench, runner, scenarios)
+            found = dict(enumerate(plans)) or stop.finished
+            over = [scenarios[place] for place in sorted(found)]
+            _write(bench, folder, over, [found[place] for place in sorted(found)], runner.tally, expected)
+            raise LimitReachedError(f"{stop}; {len(found):,} plans are in {folder / PLANS}") from None
         tally = runner.tally
     summary = _write(bench, folder, scenarios, plans, tally, expected)
-    tracker.log({f"plan/{key}": value for key, value in summary["figures"].items() if value is not None})
+    spent = {"unscored": tally.unscored, "requests": bench.usage.requests, "tokens": bench.usage.tokens}
+    figures = {key: value for key, value in summary["figures"].items() if value is not None}
+    tracker.log({f"plan/{key}": value for key, value in {**figures, **spent}.items()})
     tracker.table(
         "plan/first_questions",
         [{"attribute": key, "share": share} for key, share in summary["first_questions"].items()],

@@ -28,7 +28,6 @@ KEEPALIVE_SECONDS = 4.0
 """Shorter than the 5 s after which vLLM closes an idle connection, so that none is used as it closes."""
 FIRST_DELAY, LONGEST_DELAY = 0.25, 15.0
 """Seconds before a request is made again: doubled from the first to the longest."""
-_NOT_ALLOWED = (401, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,21 +217,33 @@ class Client:
             return raw
 
     async def get(self, endpoint: Endpoint, url: str) -> bytes:
-        """A page of the server, asked for once.
+        """A page of the server, asked for again while that fails in passing; not if nothing listens there.
 
         Raises:
             CallFailed: it was not given.
             ModelError: the key is refused.
         """
+        attempt = 1
+        while True:
+            try:
+                return await self._get(endpoint, url)
+            except CallFailed as failed:
+                if not failed.passing or failed.kind is Failure.REFUSED or attempt >= self.settings.attempts:
+                    raise
+                delay = max(self._delay(endpoint, failed, attempt), failed.retry_after or 0.0)
+            attempt += 1
+            await asyncio.sleep(delay)
+
+    async def _get(self, endpoint: Endpoint, url: str) -> bytes:
         try:
             async with self._open().get(
                 URL(url), headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False
             ) as response:
                 raw = await response.read()
-                if response.status in _NOT_ALLOWED:
-                    raise _not_allowed(endpoint, response.status)
+                if response.status == 404:
+                    raise CallFailed(Failure.REJECTED, "404")
                 if response.status != 200:
-                    raise CallFailed(Failure.REJECTED, str(response.status))
+                    raise _refusal(endpoint, response, raw)
                 return raw
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             raise self._lost(error) from None
@@ -272,8 +283,10 @@ def _refusal(endpoint: Endpoint, response: aiohttp.ClientResponse, raw: bytes) -
     """What an answer with another status than 200 means."""
     status = response.status
     kind, said = _error_of(raw)
-    if status in _NOT_ALLOWED:
-        return _not_allowed(endpoint, status)
+    if status in (401, 403):
+        return ModelError(
+            f"{endpoint.url} refuses the key ({status}); set the environment variable that llm.api_key_env names"
+        )
     if status == 404:
         return ModelError(
             f"{endpoint.url}/chat/completions: not found (404); the model is not served there, or llm.base_url "
@@ -287,12 +300,9 @@ def _refusal(endpoint: Endpoint, response: aiohttp.ClientResponse, raw: bytes) -
         return CallFailed(Failure.OVERLOADED, "503", retry_after=_retry_after(response.headers.get("Retry-After")))
     if status >= 500 or status in (408, 409, 425):
         return CallFailed(Failure.SERVER, str(status))
-    return CallFailed(Failure.REJECTED, f"{status} {kind}".strip(), server_said=said)
-
-
-def _not_allowed(endpoint: Endpoint, status: int) -> ModelError:
-    return ModelError(
-        f"{endpoint.url} refuses the key ({status}); set the environment variable that llm.api_key_env names"
+    key = endpoint.headers.get("Authorization", "").removeprefix("Bearer ")
+    return CallFailed(
+        Failure.REJECTED, f"{status} {kind}".strip(), server_said=said.replace(key, "(the key)") if key else said
     )
 
 

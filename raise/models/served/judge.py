@@ -57,7 +57,7 @@ class ServedJudge(ABC):
     """What both judges show the model: the person, the query, the answer, in this order."""
 
     def __init__(self, caller: Caller, settings: JudgeSettings, table: AttributeTable) -> None:
-        self._caller = caller
+        self.caller = caller
         self._settings = settings
         self._names = {attribute.key: attribute.name for attribute in table}
         self._prompt = caller.prompt
@@ -71,7 +71,7 @@ class ServedJudge(ABC):
         if settings.mode == "sampled":
             mode["samples"] = settings.samples
         # The store names attributes by their places, and the prompt by these names.
-        return {"role": "judge", **mode, "attributes": list(self._names.items()), **self._caller.identity}
+        return {"role": "judge", **mode, "attributes": list(self._names.items()), **self.caller.identity}
 
     @abstractmethod
     def requests(self, scenario: Scenario, answer: str, seed_of: str) -> list[RoleRequest]:
@@ -113,7 +113,7 @@ class ExpectationJudge(ServedJudge):
         return Evaluation(*means, doubt=Doubt(variances=variances, outside=outside))
 
     async def _rate(self, dimension: str, request: RoleRequest) -> tuple[float, float, float]:
-        reply = await self._caller.ask(*request)
+        reply = await self.caller.ask(*request)
         mean, spread, outside = expectation(reply.first_token)
         if outside > self._settings.max_outside:
             raise CallFailed(Failure.OFF_SCALE, dimension)
@@ -175,7 +175,7 @@ class SampledJudge(ServedJudge):
         task = prompt.fill("rate_all", dimensions=explained, form=_FORM)
         (messages,) = self._messages(scenario, answer, [task])
         fields: dict[str, object]
-        if self._caller.model.is_vllm:
+        if self.caller.model.is_vllm:
             # A pattern leaves no room for blanks; a schema would let a weak model pad with them without end.
             fields = {"structured_outputs": {"regex": _PATTERN}}
         else:
@@ -198,7 +198,7 @@ class SampledJudge(ServedJudge):
 
     async def _draw(self, request: RoleRequest) -> tuple[int, ...] | CallFailed:
         try:
-            return read_ratings(await self._caller.ask(*request))
+            return read_ratings(await self.caller.ask(*request))
         except CallFailed as failed:
             if failed.passing:
                 raise

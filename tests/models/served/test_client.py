@@ -549,6 +549,45 @@ def test_closing_while_others_still_ask_does_not_upset_the_count() -> None:
     assert route.endpoints[0].in_progress == 0
 
 
+def test_a_page_is_asked_for_again_while_the_server_has_too_much_to_do() -> None:
+    asked = []
+
+    def busy(path: str, headers: object, body: bytes) -> tuple[int, dict[str, str], object]:
+        asked.append(path)
+        return (200, {}, {"data": []}) if len(asked) == 3 else (503, {"retry-after": "0"}, {})
+
+    async def get(attempts: int) -> bytes:
+        async with reacting(busy) as url:
+            client = Client(ClientSettings(concurrency=1, attempts=attempts))
+            try:
+                return await client.get(client.route([url], None).endpoints[0], f"{url}/models")
+            finally:
+                await client.aclose()
+
+    assert b"data" in asyncio.run(get(3))
+    asked.clear()
+    with pytest.raises(CallFailed) as caught:
+        asyncio.run(get(2))
+    assert caught.value.kind is Failure.OVERLOADED
+    assert asked == ["/v1/models"] * 2
+
+
+def test_the_key_is_taken_out_of_what_a_server_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MADE_UP_KEY", KEY)
+
+    async def ask() -> None:
+        async with reacting(lambda *_: (400, {}, {"error": {"message": f"bad request by {KEY}"}})) as url:
+            client = Client(ClientSettings(concurrency=1))
+            try:
+                await client.chat(client.route([url], "MADE_UP_KEY"), chat())
+            finally:
+                await client.aclose()
+
+    with pytest.raises(CallFailed) as caught:
+        asyncio.run(ask())
+    assert caught.value.server_said == "bad request by (the key)"
+
+
 def test_tokens_and_requests_are_counted() -> None:
     with running(StandIn()) as server:
         client, route = made(server)

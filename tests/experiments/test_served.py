@@ -1,0 +1,198 @@
+"""The verbs against a served model: from outside, with the stand-in as the server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from raise_agent import AcquisitionPolicy
+from tests.models.served.stand_in import Fault, Server, StandIn, always, randomly, running
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli
+
+SMALL = ("llm=vllm", "data.n=30", "planner.evaluations=6", "budget=2", "llm.client.concurrency=16")
+KEY = "sk-made-up-0123456789"
+
+
+def at(server: Server, *more: str) -> tuple[str, ...]:
+    return (*SMALL, f"llm.base_url={server.base_url}", *more)
+
+
+def plan_json(tmp_path: Path, run: str) -> Any:
+    return json.loads((tmp_path / run / "plan.json").read_text())
+
+
+def judged(tmp_path: Path, store: str = "runs/evaluations.sqlite") -> int:
+    with contextlib.closing(sqlite3.connect(tmp_path / store, timeout=30)) as db:
+        return int(db.execute("SELECT count(*) FROM evaluations").fetchone()[0])
+
+
+def test_run_goes_from_a_served_model_to_a_policy_that_is_not_called_simulated(cli: Cli, tmp_path: Path) -> None:
+    methods = "evaluate.methods=[none,static,distilled,full]"
+    with running(StandIn()) as server:
+        done = cli("run", *at(server, methods, "distill.epochs=2", "sensitivity_scenarios=4", "hydra.run.dir=r"))
+    assert "imulated" not in done.stdout + done.stderr
+    assert "of one family" in done.stderr
+    results = json.loads((tmp_path / "r" / "results.json").read_text())
+    assert results["simulated"] is False
+    policy = AcquisitionPolicy.load(tmp_path / "r" / "policy")
+    safety = policy.provenance["models"]["safety"]
+    assert safety["judge"]["mode"] == "expectation"
+    assert safety["responder"]["revision"] == "vllm-0.0-standin"
+
+
+def test_a_second_run_asks_nothing_again_and_plans_the_same(cli: Cli, tmp_path: Path) -> None:
+    with running(StandIn()) as server:
+        cli("plan", *at(server, "hydra.run.dir=a"))
+        first = len(server.chats)
+        done = cli("plan", *at(server, "hydra.run.dir=b"))
+        tried_out = len(server.chats) - first
+    assert tried_out < 10
+    assert plan_json(tmp_path, "b")["tally"]["scored"] == 0
+    assert (tmp_path / "a" / "plans.jsonl").read_bytes() == (tmp_path / "b" / "plans.jsonl").read_bytes()
+    assert "the store holds what it would be measured on" in done.stderr
+
+
+def test_the_estimate_is_near_what_is_spent(cli: Cli, tmp_path: Path) -> None:
+    with running(StandIn()) as server:
+        done = cli("plan", *at(server, "hydra.run.dir=a"))
+    written = plan_json(tmp_path, "a")
+    estimate, usage = written["estimate"], written["usage"]
+    assert f"up to {estimate['evaluations']:,} evaluations" in done.stderr
+    assert estimate["measured_on"] == 32
+    # Besides what was estimated: what the estimate was measured on, and the try-out of the roles.
+    spent = usage["requests"] - 4 * estimate["measured_on"]
+    assert estimate["requests"] == pytest.approx(spent, rel=0.25)
+    assert estimate["tokens"] == pytest.approx(usage["tokens"] * spent / usage["requests"], rel=0.25)
+
+
+@pytest.mark.parametrize("limit", ["limits.evaluations=60", "limits.tokens=120000", "limits.hours=0.0003"])
+def test_a_limit_ends_a_run_cleanly_and_the_same_command_goes_on(cli: Cli, tmp_path: Path, limit: str) -> None:
+    with running(StandIn(latency=0.02)) as server:
+        done = cli("plan", *at(server, limit, "hydra.run.dir=cut"), status=3)
+        kept = judged(tmp_path)
+        cli("plan", *at(server, "hydra.run.dir=whole", "runner.estimate_on=0"))
+        cli("plan", *at(server, "hydra.run.dir=fresh", "runner.estimate_on=0", "store=fresh.sqlite"))
+    assert limit in done.stderr
+    assert "the same command goes on from there" in done.stderr
+    if "evaluations" in limit:
+        assert kept == 60
+    whole, fresh = plan_json(tmp_path, "whole"), plan_json(tmp_path, "fresh")
+    assert (tmp_path / "whole" / "plans.jsonl").read_bytes() == (tmp_path / "fresh" / "plans.jsonl").read_bytes()
+    assert whole["tally"]["scored"] < fresh["tally"]["scored"]
+
+
+def test_a_fifth_of_all_requests_failing_changes_no_plan(cli: Cli, tmp_path: Path) -> None:
+    faults = randomly(0.2, [Fault("429"), Fault("500"), Fault("reset"), Fault("garbage")], seed=1)
+    with running(StandIn()) as server:
+        cli("plan", *at(server, "hydra.run.dir=calm", "store=calm.sqlite", "runner.estimate_on=0"))
+    with running(StandIn(faults=faults)) as server:
+        cli("plan", *at(server, "hydra.run.dir=shaky", "store=shaky.sqlite", "runner.estimate_on=0"))
+    calm, shaky = plan_json(tmp_path, "calm"), plan_json(tmp_path, "shaky")
+    assert sum(shaky["usage"]["failed"].values()) > 100
+    assert shaky["tally"]["unscored"] == 0
+    assert shaky["tally"]["scored"] == calm["tally"]["scored"] == judged(tmp_path, "shaky.sqlite")
+    assert (tmp_path / "calm" / "plans.jsonl").read_bytes() == (tmp_path / "shaky" / "plans.jsonl").read_bytes()
+
+
+def test_what_is_not_scored_is_told_with_its_reason_and_is_no_number(cli: Cli, tmp_path: Path) -> None:
+    with running(StandIn(faults=lambda n, body: Fault("outside_scale") if n > 100 and n % 4 == 0 else None)) as server:
+        done = cli("plan", *at(server, "hydra.run.dir=a", "llm.judge.max_outside=0.6"))
+    tally = plan_json(tmp_path, "a")["tally"]
+    assert tally["unscored"] > 0
+    assert any("off the scale" in reason for reason in tally["reasons"])
+    assert "unscored (most often: probability off the scale" in done.stderr
+    with contextlib.closing(sqlite3.connect(tmp_path / "runs/evaluations.sqlite")) as db:
+        for score in db.execute("SELECT risk_sensitivity, emotional_empathy, user_alignment FROM evaluations"):
+            assert all(1 <= one <= 5 for one in score)
+
+
+def test_a_key_that_expires_ends_the_run_and_is_shown_nowhere(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAISE_API_KEY", KEY)
+    expiring = StandIn(api_key=KEY, faults=lambda n, body: Fault("expired_key") if n > 150 else None)
+    with running(expiring) as server:
+        done = cli("plan", *at(server), status=2)
+    assert "refuses the key (401)" in done.stderr
+    assert judged(tmp_path) > 0
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
+    assert KEY not in done.stdout + done.stderr
+
+
+def test_a_wrong_model_is_named_with_those_there_are(cli: Cli) -> None:
+    with running(StandIn(model="olmo-7b")) as server:
+        done = cli("plan", *at(server, "llm.model=olmo-8b"), status=2)
+    assert "did you mean 'olmo-7b'" in done.stderr
+
+
+def test_no_server_is_told_with_how_to_start_one(cli: Cli) -> None:
+    done = cli("plan", *SMALL, "llm.base_url=http://127.0.0.1:9/v1", status=2)
+    assert "llm.launch=true" in done.stderr
+
+
+def test_a_judge_that_never_scores_ends_the_run_early(cli: Cli) -> None:
+    with running(StandIn(faults=always(Fault("outside_scale")))) as server:
+        done = cli("plan", *at(server), status=2)
+    assert re.search(r"none of the first 64 (evaluations|rankings) succeeded", done.stderr)
+    assert len(server.chats) < 600
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("llm/judge=foo", "Valid: expectation, sampled"),
+        ("llm.judge.mode=guess", "Valid: expectation, sampled"),
+        ("llm.judge.thinking_tokens=100", "llm/judge=sampled"),
+        ("llm.client.concurrency=0", "llm.client.concurrency"),
+        ("llm.responder.top_p=1.5", "llm.responder.top_p"),
+        ("llm.judge.prompt=missing.yaml", "missing.yaml"),
+        ("llm.launch=true", "llm.server.model"),
+        ("limits.tokens=-1", "limits.tokens"),
+        ("llm.judge.typo=1", "typo"),
+    ],
+)
+def test_wrong_settings_say_what_would_be_right(cli: Cli, wrong: str, said: str) -> None:
+    done = cli("plan", *SMALL, wrong, status=2)
+    assert said in done.stderr
+
+
+def test_killed_at_random_moments_it_ends_in_the_same_plans(cli: Cli, tmp_path: Path) -> None:
+    with running(StandIn(latency=0.03)) as server:
+        cli("plan", *at(server, "hydra.run.dir=calm", "store=calm.sqlite"))
+        command = [sys.executable, "-m", "raise_agent.experiments.main", "plan"]
+        given = at(server, "hydra.run.dir=killed", "store=killed.sqlite")
+        kept = 0
+        for seconds in (2.2, 2.6, 2.4):
+            process = subprocess.Popen(
+                [*command, *given], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            time.sleep(seconds)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            if (tmp_path / "killed.sqlite").exists():
+                kept = judged(tmp_path, "killed.sqlite")
+        cli("plan", *given)
+    assert (tmp_path / "calm" / "plans.jsonl").read_bytes() == (tmp_path / "killed" / "plans.jsonl").read_bytes()
+    last = plan_json(tmp_path, "killed")["tally"]["scored"]
+    estimated = 32 if kept < 32 else 0
+    assert judged(tmp_path, "killed.sqlite") - kept - estimated <= last <= judged(tmp_path, "killed.sqlite") - kept
+
+
+def test_the_key_variable_is_all_that_the_configuration_shows(cli: Cli, tmp_path: Path) -> None:
+    with running(StandIn()) as server:
+        cli("plan", *at(server, "hydra.run.dir=a", "limits.evaluations=10"), status=3)
+    shown = (tmp_path / "a" / ".hydra" / "config.yaml").read_text()
+    assert re.search(r"api_key_env: RAISE_API_KEY", shown)
