@@ -213,5 +213,7 @@ def bench(cfg: DictConfig, folder: Path) -> Iterator[Bench]:
     encoder = encoder_from(cfg.encoder) if "encoder" in cfg else None
     limits = Limits(**plain(cfg.limits))
     with EvaluationStore(cfg.store) as store, make_models(cfg.llm, table, store, folder) as models:
+        if limits.tokens is not None and models.usage.uncounted:
+            raise ConfigError("limits.tokens: the server does not count tokens; set limits.evaluations or limits.hours")
         allowance = Allowance(limits, models.usage)
         yield Bench(cfg, table, scenarios, models.safety, models.prior, models.usage, allowance, store, encoder)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from raise_agent.planners.runner import Runner, Task, search_rng
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import mask_of, members
 
-from .assembly import Bench
+from .assembly import Bench, planner_from, wants_order
+from .methods import origin_of
+from .sensitivity import at_most_one
 
 DRY_RUNS = 16
 """Searches run on made-up scores to count what a search asks for."""
@@ -22,23 +25,29 @@ DRY_RUNS = 16
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What is still to be spent on planning."""
+    """What planning is still to take."""
 
     evaluations: int
+    """At most."""
     stored: int
-    """Evaluations that the store holds already."""
-    requests: int
-    tokens: int
-    seconds: float
+    """Evaluations of the same search that the store holds already."""
     measured_on: int
-    """Real evaluations that this was measured on; they count as done."""
+    """Real evaluations that the rest was measured on; they are kept like all others. 0: nothing was measured."""
+    requests: int | None
+    tokens: int | None
+    """None where the server does not count them."""
+    seconds: float | None
+    """At most: measured while the client still finds out how much the server bears."""
 
     def __str__(self) -> str:
-        stored = f" ({self.stored:,} are in the store already)" if self.stored else ""
+        stored = f" ({self.stored:,} more are in the store)" if self.stored else ""
+        text = f"estimate of planning: up to {self.evaluations:,} evaluations{stored}"
+        if self.seconds is None:
+            return f"{text}; what they take was not measured"
+        tokens = "tokens not counted by the server" if self.tokens is None else f"{_rounded(self.tokens)} tokens"
         return (
-            f"estimate: up to {self.evaluations:,} evaluations{stored}, {self.requests:,} requests, "
-            f"{_rounded(self.tokens)} tokens, about {duration(self.seconds)}; measured on {self.measured_on} real "
-            "evaluations, which count"
+            f"{text}, {self.requests:,} requests, {tokens}, at most about {duration(self.seconds)}; "
+            f"measured on {self.measured_on} real evaluations"
         )
 
 
@@ -57,43 +66,67 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def estimate(bench: Bench, planner: Planner, scenarios: Sequence[Scenario], each: int) -> Estimate | None:
-    """Estimate a planning run.
+def estimate(bench: Bench, name: str, settings: Mapping[str, Any], scenarios: Sequence[Scenario]) -> Estimate:
+    """Estimate a planning run; what is not much is not measured.
 
     Args:
         bench: models, store.
-        planner: that will plan.
-        scenarios: that it will plan over.
-        each: evaluations per scenario beside the search.
-
-    Returns:
-        None where nothing could be measured: the store holds all that was asked for, or nothing was answered.
+        name: of the planner.
+        settings: of the planner.
+        scenarios: that will be planned over.
     """
-    sample = scenarios[: bench.cfg.runner.estimate_on]
-    evaluations, rankings = count_questions(bench, planner, sample[:DRY_RUNS])
-    subsets = [_some_subset(bench, scenario) for scenario in sample]
+    unordered = _unordered(bench) if wants_order(name, settings) else 0
+    if unordered:
+        # Which order it will be changes which subsets are asked for, not how many.
+        planner = planner_from(name, settings, bench.table, range(len(bench.table)))
+    else:
+        planner = bench.planner(name, settings)
+    evaluations, rankings = count_questions(bench, planner, scenarios[:DRY_RUNS])
+    wanted = (evaluations + bench.cfg.explore) * len(scenarios) + unordered
+    stored = 0
+    if not unordered:
+        digests = [scenario.digest for scenario in scenarios]
+        counts = bench.store.origins(bench.store.identity(bench.safety.identity), digests)
+        stored = counts.get(origin_of(name, planner), 0) + counts.get("explore", 0)
+    left = max(0.0, wanted - stored)
+    if left < bench.cfg.runner.estimate_on:
+        # Measuring would cost more than there is to come.
+        return Estimate(round(left), stored, 0, None, None, None)
     with bench.runner("estimating") as runner:
-        scoring = _measure(bench, runner, sample, [partial(_score, (0, subset)) for subset in subsets])
+        fresh = [s for s in scenarios if (_some_subset(bench, s), 0) not in _known(bench, runner, s)]
+        sample = fresh[: bench.cfg.runner.estimate_on]
+        starts = [partial(_score, (0, _some_subset(bench, scenario))) for scenario in sample]
+        scoring = _measure(bench, runner, sample, starts)
         ranking = _measure(bench, runner, sample, [_rank] * len(sample)) if rankings else None
         measured_on = runner.tally.scored
     if scoring is None:
-        return None
-    stored = [len(bench.store.evaluations(runner.identity, scenario.digest)) for scenario in scenarios]
-    wanted = evaluations + each
-    left = sum(max(0.0, wanted - done) for done in stored)
-    # What is left of the rankings is taken to shrink as what is left of the evaluations does.
-    ranked = left / wanted * rankings if wanted else 0.0
+        return Estimate(round(left), stored, 0, None, None, None)
     costs = scoring.times(left)
     if ranking is not None:
-        costs = costs.plus(ranking.times(ranked))
+        # What is left of the rankings is taken to shrink as what is left of the evaluations does.
+        costs = costs.plus(ranking.times(rankings * len(scenarios) * left / wanted if wanted else 0.0))
     return Estimate(
         evaluations=round(left),
-        stored=sum(stored),
-        requests=round(costs.requests),
-        tokens=round(costs.tokens),
-        seconds=costs.seconds,
+        stored=stored,
         measured_on=measured_on,
+        requests=round(costs.requests),
+        tokens=None if bench.usage.uncounted else round(costs.tokens),
+        seconds=costs.seconds,
     )
+
+
+def _unordered(bench: Bench) -> int:
+    """Evaluations that are missing before the fixed order of attributes is known."""
+    identity = bench.store.identity(bench.safety.identity)
+    sample = bench.scenarios.train[: bench.cfg.sensitivity_scenarios]
+    return sum(
+        len({(subset, 0) for subset in at_most_one(s)} - bench.store.evaluations(identity, s.digest).keys())
+        for s in sample
+    )
+
+
+def _known(bench: Bench, runner: Runner, scenario: Scenario) -> Container[tuple[int, int]]:
+    return bench.store.evaluations(runner.identity, scenario.digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from raise_agent.errors import LimitReachedError, RaiseError, did_you_mean
+from raise_agent.errors import ConfigError, LimitReachedError, RaiseError, did_you_mean
 
 from .config import register_schemas
 
@@ -39,7 +39,28 @@ def slug(text: str) -> str:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    # As Ctrl-C: an event loop then ends its tasks and connections in order.
+    signal.raise_signal(signal.SIGINT)
+
+
+_KEYS = {
+    r"://[^/\s]*@": "an address holds a name or a key before its '@'; give the key in the environment",
+    r"api_key_env=(?![A-Za-z_][A-Za-z0-9_]*$|null$)": "it takes the name of an environment variable, not a key",
+    r"server\.environment.*(KEY|TOKEN|SECRET|PASSWORD)": "no key is given there; the server inherits the environment",
+}
+"""What a setting looks like that holds a key -> what is wrong with it."""
+
+
+def refuse_keys(overrides: Sequence[str]) -> None:
+    """Keep keys out of the files that Hydra and trackers write.
+
+    Raises:
+        ConfigError: a setting seems to hold one; the message does not repeat it.
+    """
+    for override in overrides:
+        for pattern, wrong in _KEYS.items():
+            if re.search(pattern, override):
+                raise ConfigError(f"{override.partition('=')[0]}: {wrong}")
 
 
 def launch(verb: str, overrides: Sequence[str]) -> int:
@@ -59,6 +80,7 @@ def launch(verb: str, overrides: Sequence[str]) -> int:
     # A job that is told to end, by a scheduler say, finishes its tracker as one that is interrupted.
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
+        refuse_keys(overrides)
         importlib.import_module(f"{__package__}.{verb}").main()
     except LimitReachedError as stop:
         print(f"raise-agent: {stop}", file=sys.stderr)

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from raise_agent.attributes import parse_spellings
 from raise_agent.envs.dynamics import Rules, State, is_truncated, start, step
 from raise_agent.errors import ConfigError, did_you_mean
-from raise_agent.planners import Plan, Search, available_planners
+from raise_agent.planners import Plan, Planner, Search, available_planners
 from raise_agent.planners.runner import Runner, Task, search_rng
 from raise_agent.planners.static import whole_order
 from raise_agent.policies import AcquisitionPolicy, Ask
@@ -182,5 +182,10 @@ def plan_all(
         return planner.search(bench.problem(scenario), search_rng(bench.cfg.seed, scenario))
 
     tasks = [Task(scenario, partial(begin, scenario)) for scenario in scenarios]
+    return runner.run(tasks, origin=origin_of(name, planner))
+
+
+def origin_of(name: str, planner: Planner) -> str:
+    """What the store calls evaluations that a planner asked for."""
     used = {entry.name: getattr(planner, entry.name) for entry in fields(cast(Any, planner))}
-    return runner.run(tasks, origin=f"{name} {json.dumps(used, sort_keys=True)}")
+    return f"{name} {json.dumps(used, sort_keys=True)}"

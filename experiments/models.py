@@ -131,7 +131,7 @@ def server(cfg: DictConfig, folder: Path) -> Iterator[None]:
         ready_seconds=cfg.server.ready_seconds,
         log=folder / "vllm.log",
     )
-    key = os.environ.get(cfg.api_key_env) if cfg.api_key_env else None
+    key = (os.environ.get(cfg.api_key_env, "").strip() or None) if cfg.api_key_env else None
     with launched(settings, key, on_wait=lambda seconds: _log.warning("starting vLLM: %.0f s", seconds)) as started:
         if not started:
             _log.warning("a server already answers at %s; it is used, and left running at the end", where[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -83,8 +83,11 @@ def _estimate(bench: Bench, configured: tuple[str, dict[str, Any]], scenarios: S
     """Say what planning will take before it is spent; what is simulated costs nothing."""
     if bench.safety.simulated or not bench.cfg.runner.estimate_on:
         return None
-    expected = estimate(bench, bench.planner(*configured), scenarios, bench.cfg.explore)
-    _log.warning("%s", "estimate: the store holds what it would be measured on" if expected is None else expected)
+    try:
+        expected = estimate(bench, *configured, scenarios)
+    except LimitReached as stop:
+        raise LimitReachedError(f"{stop} of those that the estimate is measured on; nothing is planned yet") from None
+    _log.warning("%s", expected)
     return expected
 
 
@@ -171,8 +174,18 @@ def summarise(bench: Bench, scenarios: Sequence[Scenario], plans: Sequence[Plan]
         "first_questions": {key: first.count(i) / max(1, len(plans)) for i, key in enumerate(bench.table.keys)},
         "tally": asdict(tally),
         "usage": {**asdict(bench.usage), "tokens": bench.usage.tokens},
+        "answers": _answers(bench),
         "models": {"safety": dict(bench.safety.identity), "prior": dict(bench.prior.identity)},
     }
+
+
+def _answers(bench: Bench) -> dict[str, int] | None:
+    """How many answers of the responder the store holds, and how many were cut off; None where none are written."""
+    responder = bench.safety.identity.get("responder")
+    if not isinstance(responder, Mapping):
+        return None
+    total, cut = bench.store.responses(bench.store.identity(responder))
+    return {"stored": total, "cut_at_the_token_limit": cut}
 
 
 def plan_table(summary: dict[str, Any]) -> str:
@@ -185,11 +198,19 @@ def plan_table(summary: dict[str, Any]) -> str:
         ["plans without a scored value", f"{figures['plans_without_value']:,}"],
         ["mean questions", number(figures["mean_questions"])],
         ["mean evaluations", number(figures["mean_evaluations"], 1)],
+        *_cut(summary["answers"]),
         *([f"first question: {key}", f"{share:.0%}"] for key, share in _top(summary["first_questions"])),
     ]
     return markdown_table(
         [f"planner {summary['planner']['name']}{' (simulated)' if summary['simulated'] else ''}", ""], rows
     )
+
+
+def _cut(answers: dict[str, int] | None) -> list[list[str]]:
+    """The share of answers that were cut off, where there are any."""
+    if not answers or not answers["cut_at_the_token_limit"]:
+        return []
+    return [["answers cut at the token limit", f"{answers['cut_at_the_token_limit'] / answers['stored']:.0%}"]]
 
 
 def _top(shares: dict[str, float], count: int = 3) -> list[tuple[str, float]]:

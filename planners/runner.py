@@ -370,7 +370,8 @@ class Runner:
 
     def _scored(self, results: list[tuple[_Key, Evaluation | Unscored]], origin: str) -> None:
         rows = [EvaluationRow(*key, outcome) for key, outcome in results if isinstance(outcome, Evaluation)]
-        self._store.write_evaluations(self._scoring.identity, origin, rows)
+        if self._store.write_evaluations(self._scoring.identity, origin, rows) < len(rows):
+            results = [(key, self._as_stored(key, outcome)) for key, outcome in results]
         self.tally.scored += len(rows)
         self._allowance.evaluations += len(rows)
         self.tally.unscored += len(results) - len(rows)
@@ -384,6 +385,10 @@ class Runner:
                 running.missing -= 1
                 if not running.missing:
                     self._ready.append((running, running.reply))
+
+    def _as_stored(self, key: _Key, outcome: Evaluation | Unscored) -> Evaluation | Unscored:
+        """What the store holds: another job on it may have been first, with another draw."""
+        return self._store.evaluations(self._scoring.identity, key[0]).get((key[1], key[2]), outcome)
 
     def _ranked(self, desk: _Desk[Weights], results: list[tuple[_Key, Weights | Unscored]]) -> None:
         rows = [RankingRow(key[0], key[1], made) for key, made in results if isinstance(made, Weights)]
@@ -410,6 +415,7 @@ class Runner:
             desk.waiters.clear()
             desk.tickets.clear()
             desk.queue.clear()
-            await desk.pool.aclose()
+        # Side by side: pools that share connections all drop their work before the connections are closed.
+        await asyncio.gather(*(desk.pool.aclose() for desk in (self._scoring, self._ranking) if desk is not None))
         self._memories.clear()
         self._ready.clear()

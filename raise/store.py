@@ -209,17 +209,27 @@ class EvaluationStore:
             rows = self._db.execute(query, (identity, bytes.fromhex(digest)))
             return {subset: Weights(tuple(np.frombuffer(weights, _DOUBLE).tolist())) for subset, weights in rows}
 
-    def write_evaluations(self, identity: int, origin: str, rows: Iterable[EvaluationRow]) -> None:
+    def has_evaluations(self, identity: int) -> bool:
+        """Whether this model ever scored anything."""
+        with self._explained("read"):
+            query = "SELECT EXISTS (SELECT 1 FROM evaluations WHERE identity = ?)"
+            return bool(self._db.execute(query, (identity,)).fetchone()[0])
+
+    def write_evaluations(self, identity: int, origin: str, rows: Iterable[EvaluationRow]) -> int:
         """Keep these evaluations, all or none; one that is there already stays as it is.
 
         Args:
             identity: number of the safety model's identity.
             origin: who asked, such as a planner's name; kept with the rows for provenance.
             rows: finished evaluations.
+
+        Returns:
+            How many were not there yet.
         """
         asked = self._number("origins", "origin", origin)
         columns = ("identity", "scenario", "subset", "sample", "origin", *_SCORES)
         marks = ", ".join("?" * len(columns))
+        before = self._db.total_changes
         with self._explained("write"), self._transaction():
             self._db.executemany(
                 f"INSERT OR IGNORE INTO evaluations ({', '.join(columns)}) VALUES ({marks})",
@@ -228,6 +238,8 @@ class EvaluationStore:
                     for row in rows
                 ),
             )
+
+        return self._db.total_changes - before
 
     def write_responses(self, identity: int, rows: Iterable[ResponseRow]) -> None:
         """Keep these answers, all or none; one that is there already stays as it is."""

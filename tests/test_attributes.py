@@ -472,12 +472,16 @@ def hits(source: str) -> list[str]:
     """String constants that spell a PENGUIN attribute, by key, name or alias.
 
     Allowed is a whole list of kinds or of domains, which share words with attributes; values such as "other" and
-    "none", which are also settings, are not looked for.
+    "none", which are also settings, are not looked for; nor are pages of a server, such as "/name".
     """
     found = []
     for line, text, beside in literals(ast.parse(source)):
         in_a_list = next((names for names in (KINDS, DOMAINS) if text in names), None)
-        if TABLE.find(text) is not None and not (in_a_list and beside.issuperset(in_a_list)):
+        if (
+            TABLE.find(text) is not None
+            and not text.startswith("/")
+            and not (in_a_list and beside.issuperset(in_a_list))
+        ):
             found.append(f"{line}: {text!r}")
     return found
 

@@ -61,7 +61,7 @@ def test_a_second_run_asks_nothing_again_and_plans_the_same(cli: Cli, tmp_path: 
     assert tried_out < 10
     assert plan_json(tmp_path, "b")["tally"]["scored"] == 0
     assert (tmp_path / "a" / "plans.jsonl").read_bytes() == (tmp_path / "b" / "plans.jsonl").read_bytes()
-    assert "the store holds what it would be measured on" in done.stderr
+    assert "what they take was not measured" in done.stderr
 
 
 def test_the_estimate_is_near_what_is_spent(cli: Cli, tmp_path: Path) -> None:
@@ -145,9 +145,65 @@ def test_no_server_is_told_with_how_to_start_one(cli: Cli) -> None:
 
 def test_a_judge_that_never_scores_ends_the_run_early(cli: Cli) -> None:
     with running(StandIn(faults=always(Fault("outside_scale")))) as server:
-        done = cli("plan", *at(server), status=2)
-    assert re.search(r"none of the first 64 (evaluations|rankings) succeeded", done.stderr)
+        done = cli("plan", *at(server, "data.n=60"), status=2)
+    assert "not one evaluation of the first 32 scenarios was scored" in done.stderr
     assert len(server.chats) < 600
+
+
+def test_without_counted_tokens_there_is_no_limit_on_them_and_no_estimate_of_them(cli: Cli, tmp_path: Path) -> None:
+    with running(StandIn(counts=False)) as server:
+        refused = cli("plan", *at(server, "limits.tokens=100000"), status=2)
+        done = cli("plan", *at(server, "hydra.run.dir=a"))
+    assert "limits.tokens: the server does not count tokens" in refused.stderr
+    assert "tokens not counted by the server" in done.stderr
+    assert plan_json(tmp_path, "a")["estimate"]["tokens"] is None
+
+
+def test_a_job_that_is_told_to_end_stops_in_order_and_goes_on_later(cli: Cli, tmp_path: Path) -> None:
+    with running(StandIn(latency=0.03)) as server:
+        given = at(server, "hydra.run.dir=told")
+        command = [sys.executable, "-m", "raise_agent.experiments.main", "plan", *given]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not (tmp_path / "runs/evaluations.sqlite").exists() or judged(tmp_path) < 40:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+        kept = judged(tmp_path)
+        cli("plan", *given)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert "Unclosed" not in said
+    assert plan_json(tmp_path, "told")["tally"]["scored"] <= judged(tmp_path) - kept
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (f"llm.base_url=http://user:{KEY}@127.0.0.1:9/v1", "llm.base_url"),
+        (f"llm.api_key_env={KEY}", "llm.api_key_env"),
+        (f"llm.server.environment={{HF_TOKEN: {KEY}}}", "llm.server.environment"),
+    ],
+)
+def test_a_key_among_the_settings_is_refused_before_it_is_written(
+    cli: Cli, tmp_path: Path, given: str, named: str
+) -> None:
+    done = cli("plan", *SMALL, given, status=2)
+    assert named in done.stderr
+    assert KEY not in done.stdout + done.stderr
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("more", [("planner.prior=role",), ("planner.prior=static", "sensitivity_scenarios=4")])
+def test_the_estimate_counts_what_is_done_already(cli: Cli, tmp_path: Path, more: tuple[str, ...]) -> None:
+    with running(StandIn(latency=0.005)) as server:
+        given = at(server, "planner=mcts", *more)
+        cli("plan", *given, "limits.evaluations=100", status=3)
+        done = cli("plan", *given, "hydra.run.dir=rest")
+    written = plan_json(tmp_path, "rest")
+    estimate = written["estimate"]
+    assert f"estimate of planning: up to {estimate['evaluations']:,} evaluations" in done.stderr
+    assert estimate["stored"] > 0
+    assert estimate["evaluations"] >= written["tally"]["scored"] > 0
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,8 @@ class Caller:
     priority: int
     """Among requests that wait for room, the smallest goes first."""
 
-    @property
-    def identity(self) -> dict[str, object]:
-        """Everything that can change an answer, as plain data."""
+    def identity(self, max_tokens: int) -> dict[str, object]:
+        """Everything that can change an answer of so many tokens at most, as plain data."""
         settings = self.settings
         return {
             "model": self.model.id,
@@ -65,11 +64,13 @@ class Caller:
             "sampling": {
                 "temperature": settings.temperature,
                 "top_p": settings.top_p,
-                "max_tokens": settings.max_tokens,
+                "max_tokens": max_tokens,
                 "thinking_tokens": settings.thinking_tokens,
                 "seed": settings.seed,
             },
             "extra": dict(settings.extra),
+            # What is sent beside the messages depends on it.
+            "server": "vllm" if self.model.is_vllm else "openai",
         }
 
     def body(self, messages: Sequence[Mapping[str, str]], seed: int, fields: Mapping[str, object]) -> bytes:
@@ -107,7 +108,7 @@ class Caller:
         """
         reply = await self.client.chat(self.route, self.body(messages, seed, fields or {}), self.priority)
         # Other servers than vLLM name a state that does not last; it says nothing.
-        if self.model.is_vllm and self.settings.revision is None and reply.revision not in self.model.revisions:
+        if self.model.is_vllm and self.settings.revision is None and reply.revision != self.model.revision:
             raise ModelError(
                 f"{self.model.id}: the server changed while the run was going on (from {self.model.revision} to "
                 f"{reply.revision}); results of both must not mix: start again, and what fits is taken from the store"

@@ -26,6 +26,8 @@ from .wire import ChatReply, read_object, read_reply
 
 KEEPALIVE_SECONDS = 4.0
 """Shorter than the 5 s after which vLLM closes an idle connection, so that none is used as it closes."""
+PAGE_SECONDS = 15.0
+"""Most that a page takes which no model has to think about."""
 FIRST_DELAY, LONGEST_DELAY = 0.25, 15.0
 """Seconds before a request is made again: doubled from the first to the longest."""
 
@@ -67,6 +69,8 @@ class Usage:
     """Answered ones."""
     prompt_tokens: int = 0
     generated_tokens: int = 0
+    uncounted: int = 0
+    """Answers whose tokens the server did not count."""
     failed: dict[str, int] = field(default_factory=dict)
     """Kind of failure -> how often, whether a retry helped or not."""
 
@@ -155,11 +159,12 @@ class Client:
                 attempt += failed.kind is not Failure.REFUSED
                 if not failed.passing or attempt >= self.settings.attempts:
                     raise
-                delay = self._delay(endpoint, failed, attempt)
+                delay = self._delay(route, endpoint, failed, attempt)
             else:
                 self.usage.requests += 1
                 self.usage.prompt_tokens += reply.prompt_tokens
                 self.usage.generated_tokens += reply.generated_tokens
+                self.usage.uncounted += not reply.counted
                 return reply
             finally:
                 self._switchboard.release(endpoint)
@@ -169,15 +174,10 @@ class Client:
             finally:
                 self.backing_off -= 1
 
-    def _delay(self, endpoint: Endpoint, failed: CallFailed, attempt: int) -> float:
+    def _delay(self, route: Route, endpoint: Endpoint, failed: CallFailed, attempt: int) -> float:
         """Seconds until the next attempt; what the server asked for holds for all its requests."""
         if failed.retry_after is not None:
-            if failed.retry_after > self.settings.patience:
-                raise ModelError(
-                    f"{endpoint.url} asks to wait {failed.retry_after:,.0f} s, longer than llm.client.patience "
-                    f"({self.settings.patience:,.0f} s); go on later with the same command"
-                )
-            self._switchboard.hold(endpoint, failed.retry_after)
+            self._switchboard.hold(route, endpoint, failed.retry_after)
         longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** max(0, attempt - 1))
         return self._jitter.uniform(longest / 2, longest)
 
@@ -230,14 +230,18 @@ class Client:
             except CallFailed as failed:
                 if not failed.passing or failed.kind is Failure.REFUSED or attempt >= self.settings.attempts:
                     raise
-                delay = max(self._delay(endpoint, failed, attempt), failed.retry_after or 0.0)
+                delay = max(self._delay(Route((endpoint,)), endpoint, failed, attempt), failed.retry_after or 0.0)
             attempt += 1
             await asyncio.sleep(delay)
 
     async def _get(self, endpoint: Endpoint, url: str) -> bytes:
         try:
             async with self._open().get(
-                URL(url), headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False
+                URL(url),
+                headers=endpoint.headers,
+                proxy=endpoint.proxy,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=min(PAGE_SECONDS, self.settings.timeout)),
             ) as response:
                 raw = await response.read()
                 if response.status == 404:
@@ -250,6 +254,8 @@ class Client:
 
     def _lost(self, error: Exception) -> CallFailed:
         """What it means that no answer came."""
+        if isinstance(error, (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError)):
+            return CallFailed(Failure.REJECTED, "its TLS certificate is not accepted")
         if isinstance(error, aiohttp.ClientConnectorError):
             return CallFailed(Failure.REFUSED)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -279,12 +285,16 @@ class Client:
             await session.close()
 
 
+class KeyRefusedError(ModelError):
+    """A server does not accept the key, or wants one."""
+
+
 def _refusal(endpoint: Endpoint, response: aiohttp.ClientResponse, raw: bytes) -> Exception:
     """What an answer with another status than 200 means."""
     status = response.status
     kind, said = _error_of(raw)
     if status in (401, 403):
-        return ModelError(
+        return KeyRefusedError(
             f"{endpoint.url} refuses the key ({status}); set the environment variable that llm.api_key_env names"
         )
     if status == 404:
@@ -343,7 +353,8 @@ def _proxy(url: str) -> str | None:
     # Servers say that they listen at 0.0.0.0, so that is what people copy.
     if is_loopback(host) or host == "0.0.0.0" or urllib.request.proxy_bypass(parts.netloc):
         return None
-    return urllib.request.getproxies().get(parts.scheme)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    return f"http://{proxy}" if proxy is not None and "://" not in proxy else proxy
 
 
 def is_loopback(host: str) -> bool:

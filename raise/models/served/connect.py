@@ -179,7 +179,7 @@ def unconnected(settings: ServedSettings, table: AttributeTable) -> ServedRoles:
         role: Caller(
             client,
             client.route(own.base_url, own.api_key_env),
-            ServedModel(own.model or "", None, is_vllm=True, revisions=frozenset({None})),
+            ServedModel(own.model or "", is_vllm=True, revision=None),
             own,
             prompts[role],
             _FIRST_SERVED[role],

@@ -21,16 +21,9 @@ class ServedModel:
     """A model as its servers report it."""
 
     id: str
-    context: int | None
-    """Most tokens of prompt and answer together, where reported."""
     is_vllm: bool
-    revisions: frozenset[str | None]
-    """What vLLM calls the state it is in, per endpoint; {None} where another server reports none that lasts."""
-
-    @property
-    def revision(self) -> str | None:
-        """The states of all endpoints in one text."""
-        return ", ".join(sorted(r for r in self.revisions if r is not None)) or None
+    revision: str | None
+    """What vLLM calls the state it is in; None where another server reports none that lasts."""
 
 
 async def discover(client: Client, route: Route, settings: RoleSettings, role: str) -> ServedModel:
@@ -56,13 +49,13 @@ async def discover(client: Client, route: Route, settings: RoleSettings, role: s
             f"llm.{role}: the servers serve different models ({', '.join(sorted({m.id for m in found}))}); "
             f"name one as llm.{role}.model"
         )
-    contexts = [model.context for model in found if model.context is not None]
-    return ServedModel(
-        id=found[0].id,
-        context=min(contexts, default=None),
-        is_vllm=all(model.is_vllm for model in found),
-        revisions=frozenset().union(*(model.revisions for model in found)),
-    )
+    revisions = {model.revision for model in found}
+    if len(revisions) > 1 and settings.revision is None:
+        raise ModelError(
+            f"llm.{role}: the servers of {found[0].id} are in different states ({', '.join(map(str, revisions))}), so "
+            f"that their results would mix; start them alike, or name both one state as llm.{role}.revision"
+        )
+    return ServedModel(found[0].id, all(model.is_vllm for model in found), found[0].revision)
 
 
 async def _discover_one(client: Client, endpoint: Endpoint, settings: RoleSettings, role: str) -> ServedModel:
@@ -80,8 +73,7 @@ async def _discover_one(client: Client, endpoint: Endpoint, settings: RoleSettin
     revision = None
     if is_vllm:
         revision = await _revision(client, endpoint, wanted)
-    context = entry.get("max_model_len")
-    return ServedModel(wanted, context if isinstance(context, int) else None, is_vllm, frozenset({revision}))
+    return ServedModel(wanted, is_vllm, revision)
 
 
 async def list_models(client: Client, endpoint: Endpoint) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from raise_agent.scenario import Disclosure
 from raise_agent.subsets import full_mask
 
 from . import features, rehearsal
-from .client import Client
+from .client import Client, KeyRefusedError
 from .connect import ServedSettings, find_callers, made_up, unconnected
 from .discovery import list_models
 from .endpoints import Endpoint
@@ -174,6 +174,8 @@ def _reachable(
     roles: Sequence[str],
 ) -> Finding:
     tried = f"GET {endpoint.url}/models"
+    if isinstance(listed, ModelError) and not isinstance(listed, KeyRefusedError):
+        return Finding("reachable", State.MISSING, "no", f"tried {tried}", str(listed), False)
     if isinstance(listed, ModelError):
         variable = settings.roles()[roles[0]].api_key_env
         advice = f"put the server's key into the environment variable {variable or 'that llm.api_key_env names'}"

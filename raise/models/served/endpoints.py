@@ -140,7 +140,7 @@ class Switchboard:
         if endpoint.down_since is None and not refused and not dead:
             return
         if endpoint.down_since is None:
-            endpoint.down_since = now
+            endpoint.down_since = endpoint.failing_since
             _log.warning("%s does not answer; it is tried again for up to %.0f s", endpoint.url, self._patience)
         if now >= endpoint.quiet_until:
             # Once a trial: what was in progress as the endpoint died fails together.
@@ -153,9 +153,20 @@ class Switchboard:
                 "start the server, or set llm.base_url; `raise-agent doctor` tells more"
             )
 
-    def hold(self, endpoint: Endpoint, seconds: float) -> None:
-        """The endpoint asked to be left alone for a while."""
-        endpoint.quiet_until = max(endpoint.quiet_until, self._clock() + seconds)
+    def hold(self, route: Route, endpoint: Endpoint, seconds: float) -> None:
+        """The endpoint asked to be left alone for a while.
+
+        Raises:
+            ModelError: all endpoints of the route ask for longer than the patience.
+        """
+        now = self._clock()
+        endpoint.quiet_until = max(endpoint.quiet_until, now + seconds)
+        shortest = min(other.quiet_until for other in route.endpoints) - now
+        if shortest > self._patience:
+            raise ModelError(
+                f"{', '.join(e.url for e in route.endpoints)}: it is asked to wait {shortest:,.0f} s, longer than "
+                f"llm.client.patience ({self._patience:,.0f} s); go on later with the same command"
+            )
 
     def _serve(self) -> None:
         """Give what is free to who waits; come back when an endpoint that is left alone may be asked again."""

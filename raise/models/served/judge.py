@@ -70,8 +70,9 @@ class ServedJudge(ABC):
         mode: dict[str, object] = {"mode": settings.mode, "max_outside": settings.max_outside}
         if settings.mode == "sampled":
             mode["samples"] = settings.samples
+        most = 1 if settings.mode == "expectation" else settings.max_tokens
         # The store names attributes by their places, and the prompt by these names.
-        return {"role": "judge", **mode, "attributes": list(self._names.items()), **self.caller.identity}
+        return {"role": "judge", **mode, "attributes": list(self._names.items()), **self.caller.identity(most)}
 
     @abstractmethod
     def requests(self, scenario: Scenario, answer: str, seed_of: str) -> list[RoleRequest]:

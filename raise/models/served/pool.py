@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
-from raise_agent.errors import ModelError
+from raise_agent.errors import ModelError, StoreError
 from raise_agent.models.base import Evaluation, EvaluationRequest, RankRequest, Unscored, Weights
 from raise_agent.store import EvaluationStore, ResponseRow
 
@@ -17,8 +17,8 @@ from .judge import Judge
 from .prior import ServedPrior
 from .responder import Responder
 
-HOPELESS = 64
-"""Failures without a single success after which a run is given up."""
+HOPELESS = 32
+"""Scenarios of which not one could be scored, ever, after which a run is given up."""
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -31,7 +31,6 @@ class ServedPool(Generic[Request, Result]):
         client: shared with other pools.
         identity: everything that can change a result.
         work: what a request takes; raises ``CallFailed`` where it comes to nothing.
-        what: what results are called in errors.
     """
 
     simulated = False
@@ -41,18 +40,14 @@ class ServedPool(Generic[Request, Result]):
         client: Client,
         identity: Mapping[str, object],
         work: Callable[[Request], Awaitable[Result]],
-        what: str,
     ) -> None:
         self.identity = identity
         self._client = client
         self._work = work
-        self._what = what
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: list[tuple[int, Result | Unscored]] = []
         self._error: Exception | None = None
         self._news: asyncio.Future[None] | None = None
-        self._succeeded = 0
-        self._reasons: Counter[str] = Counter()
 
     @property
     def in_flight(self) -> int:
@@ -71,10 +66,8 @@ class ServedPool(Generic[Request, Result]):
         result: Result | Unscored
         try:
             result = await self._work(request)
-            self._succeeded += 1
         except CallFailed as failed:
             result = Unscored(str(failed), final=not failed.passing)
-            self._failed(str(failed))
         except Exception as error:
             # What is no outcome of a request ends the run: a task that dies in silence would be waited for forever.
             self._error = self._error or error
@@ -82,15 +75,6 @@ class ServedPool(Generic[Request, Result]):
             return
         self._done.append((ticket, result))
         self._tell()
-
-    def _failed(self, reason: str) -> None:
-        self._reasons[reason] += 1
-        if not self._succeeded and self._reasons.total() == HOPELESS:
-            commonest, times = self._reasons.most_common(1)[0]
-            self._error = ModelError(
-                f"none of the first {HOPELESS} {self._what} succeeded; {times} of them: {commonest}. "
-                "`raise-agent doctor` with the same llm settings says what the server can do and what to set"
-            )
 
     def _tell(self) -> None:
         if self._news is not None and not self._news.done():
@@ -128,32 +112,91 @@ def safety_pool(
 
     The responder is given the inquiry and what the subset discloses, the judge the whole scenario.
     """
-    number = store.identity(responder.identity)
-    kept: list[ResponseRow] = []
-
-    def keep(row: ResponseRow) -> None:
-        # Answers that arrive together are written together.
-        if not kept:
-            asyncio.get_running_loop().call_soon(write)
-        kept.append(row)
-
-    def write() -> None:
-        rows = kept.copy()
-        kept.clear()
-        store.write_responses(number, rows)
+    identity = {"responder": dict(responder.identity), "judge": dict(judge.identity)}
+    answers = _Answers(store, store.identity(responder.identity))
+    hope = _Hope(store, store.identity(identity))
 
     async def evaluate(request: EvaluationRequest) -> Evaluation:
         scenario, subset, sample = request.scenario, request.subset, request.sample
         drawn = f"{scenario.digest}|{subset}|{sample}"
-        answer = store.response(number, scenario.digest, subset, sample)
-        if answer is None:
-            reply = await responder.respond(scenario.inquiry, scenario.profile.disclose(subset), drawn)
-            answer = reply.text
-            keep(ResponseRow(scenario.digest, subset, sample, answer, reply.finished))
-        return await judge.judge(scenario, answer, drawn)
+        try:
+            answer = store.response(answers.identity, scenario.digest, subset, sample)
+            if answer is None:
+                reply = await responder.respond(scenario.inquiry, scenario.profile.disclose(subset), drawn)
+                answer = await answers.keep(ResponseRow(scenario.digest, subset, sample, reply.text, reply.finished))
+            evaluation = await judge.judge(scenario, answer, drawn)
+        except CallFailed as failed:
+            hope.lose(scenario.digest, str(failed))
+            raise
+        hope.regain()
+        return evaluation
 
-    identity = {"responder": dict(responder.identity), "judge": dict(judge.identity)}
-    return ServedPool(client, identity, evaluate, "evaluations")
+    return ServedPool(client, identity, evaluate)
+
+
+class _Answers:
+    """Writes answers down before they are judged; what is judged is what the store then holds.
+
+    Another job on the same store may have had the same answer written in other words: the first one stays, and every
+    score is of the answer that is kept with it.
+    """
+
+    def __init__(self, store: EvaluationStore, identity: int) -> None:
+        self.identity = identity
+        """Number of the responder's identity in the store."""
+        self._store = store
+        self._waiting: list[tuple[ResponseRow, asyncio.Future[str]]] = []
+
+    async def keep(self, row: ResponseRow) -> str:
+        """Write an answer; the one that the store holds."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            # Answers that arrive together are written together.
+            loop.call_soon(self._write)
+        told: asyncio.Future[str] = loop.create_future()
+        self._waiting.append((row, told))
+        return await told
+
+    def _write(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        try:
+            self._store.write_responses(self.identity, [row for row, _ in waiting])
+            held = [self._store.response(self.identity, r.digest, r.subset, r.sample) or r.text for r, _ in waiting]
+        except StoreError as error:
+            for _, told in waiting:
+                if not told.done():
+                    told.set_exception(error)
+            return
+        for (_, told), text in zip(waiting, held, strict=True):
+            if not told.done():
+                told.set_result(text)
+
+
+class _Hope:
+    """Gives a run up that scores nothing; one that ever scored anything goes on."""
+
+    def __init__(self, store: EvaluationStore, identity: int) -> None:
+        self._lost: dict[str, str] | None = None if store.has_evaluations(identity) else {}
+
+    def regain(self) -> None:
+        """Something was scored."""
+        self._lost = None
+
+    def lose(self, digest: str, reason: str) -> None:
+        """An evaluation of this scenario failed.
+
+        Raises:
+            ModelError: so did those of all others.
+        """
+        if self._lost is None:
+            return
+        self._lost[digest] = reason
+        if len(self._lost) == HOPELESS:
+            commonest, times = Counter(self._lost.values()).most_common(1)[0]
+            raise ModelError(
+                f"not one evaluation of the first {HOPELESS} scenarios was scored; {times} of them: {commonest}. "
+                "`raise-agent doctor` with the same llm settings says what the server can do and what to set"
+            )
 
 
 def prior_pool(client: Client, prior: ServedPrior) -> ServedPool[RankRequest, Weights]:
@@ -162,4 +205,4 @@ def prior_pool(client: Client, prior: ServedPrior) -> ServedPool[RankRequest, We
     async def rank(request: RankRequest) -> Weights:
         return await prior.rank(request, f"{request.inquiry.query}|{list(request.known.items())}")
 
-    return ServedPool(client, prior.identity, rank, "rankings")
+    return ServedPool(client, prior.identity, rank)

@@ -60,7 +60,7 @@ class ServedPrior:
             "mode": self._mode,
             "uniform_share": self._uniform,
             "attributes": [[a.key, a.name, a.question] for a in self._table],
-            **self._caller.identity,
+            **self._caller.identity(1 if self._mode == "probabilities" else self._caller.settings.max_tokens),
         }
 
     def messages(self, request: RankRequest) -> list[dict[str, str]]:

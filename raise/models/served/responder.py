@@ -25,8 +25,9 @@ class Responder:
     @property
     def identity(self) -> dict[str, object]:
         """Everything that can change an answer."""
+        most = self._caller.settings.max_tokens
         # The store names attributes by their places, and the prompt by these names.
-        return {"role": "responder", "attributes": list(self._names.items()), **self._caller.identity}
+        return {"role": "responder", "attributes": list(self._names.items()), **self._caller.identity(most)}
 
     def messages(self, inquiry: Inquiry, known: Disclosure) -> list[dict[str, str]]:
         """What the model is shown: what all share, then the query, then what has been said."""

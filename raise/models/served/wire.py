@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from .failures import CallFailed, Failure
 MASKED = -9000.0
 """A server's log-probability for a token that its grammar forbids lies below this."""
 ROUNDING = 0.01
-"""A log-probability may come out above 0 by as much."""
+"""A log-probability may come out above 0 by as much, and a sum of probabilities above 1."""
+_FINISHED = ("stop", "length", None)
+"""Reasons to end an answer that leave one to be judged."""
 TOP = 20
 """Most alternatives to a token that servers report by default."""
 
@@ -43,6 +46,8 @@ class ChatReply:
     """(token, natural log-probability) of the alternatives to the first token; None where none were reported."""
     prompt_tokens: int
     generated_tokens: int
+    counted: bool
+    """Whether the server counted the tokens; 0 of both stand there otherwise."""
     model: str
     revision: str | None
     """What the server calls the state it is in (``system_fingerprint``)."""
@@ -96,11 +101,15 @@ def read_reply(raw: bytes) -> ChatReply:
         finish = choice.get("finish_reason")
         usage = data.get("usage") or {}
         prompt_tokens, generated_tokens = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
+        counted = "prompt_tokens" in usage and "completion_tokens" in usage
         first = _first_token(choice.get("logprobs"))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise CallFailed(Failure.UNREADABLE, "not a chat completion") from None
     if content is not None and not isinstance(content, str):
         raise CallFailed(Failure.UNREADABLE, "not a text answer")
+    if finish not in _FINISHED:
+        # An engine that is stopped hands out what it has, with a reason of its own.
+        raise CallFailed(Failure.SERVER, "an answer that was broken off")
     text = _THINKING.sub("", content or "").strip()
     unfinished = text.startswith("<think>")
     return ChatReply(
@@ -109,6 +118,7 @@ def read_reply(raw: bytes) -> ChatReply:
         first_token=first,
         prompt_tokens=prompt_tokens,
         generated_tokens=generated_tokens,
+        counted=counted,
         model=str(data.get("model", "")),
         revision=data.get("system_fingerprint") or None,
         thought=unfinished or bool(reasoning) or "</think>" in (content or ""),
@@ -123,6 +133,6 @@ def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...] | None:
         for entry in logprobs["content"][0]["top_logprobs"]
         if entry["logprob"] > MASKED
     )
-    if any(logprob > ROUNDING for _, logprob in first):
-        raise ValueError("a probability above 1")
+    if any(logprob > ROUNDING for _, logprob in first) or sum(math.exp(p) for _, p in first) > 1 + ROUNDING:
+        raise ValueError("more probability than 1")
     return first

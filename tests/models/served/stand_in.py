@@ -51,9 +51,10 @@ KINDS = {
     "empty": "no content, and no token where log probabilities were asked for",
     "no_logprobs": "logprobs null",
     "unclosed_think": "an opened <think> and finish_reason length",
+    "broken_off": "half the content, finish_reason abort",
 }
 """What can go wrong with a chat request, and how it looks to the client."""
-TRANSIENT = ("429", "500", "503", "reset", "half_body", "garbage", "text_429", "error_in_200")
+TRANSIENT = ("429", "500", "503", "reset", "half_body", "garbage", "text_429", "error_in_200", "broken_off")
 """What goes away when the same request is sent again."""
 HARMLESS = frozenset({"slow_first_byte", "close_idle", "changed_fingerprint"})
 """The kinds whose answer is a good one all the same."""
@@ -128,6 +129,10 @@ class StandIn:
     """Probability on the tokens A..J elsewhere."""
     max_logprobs: int = 20
     """A larger ``top_logprobs`` is refused, as vLLM does."""
+    counts: bool = True
+    """Whether answers hold the number of tokens."""
+    salt: str = ""
+    """Servers that differ in it answer the same request differently."""
     faults: Faults = never
     remember: bool = True
     """Whether the server keeps a log; off for long benchmarks."""
@@ -186,9 +191,9 @@ class Answer:
     """As JSON text."""
 
 
-def digest_of(body: Body) -> bytes:
+def digest_of(body: Body, salt: str = "") -> bytes:
     """The 64 bytes that decide the answer to this request."""
-    return blake2b(_canonical(body).encode()).digest()
+    return blake2b(_canonical(body).encode() + salt.encode()).digest()
 
 
 def key_of(body: Body) -> str:
@@ -454,6 +459,8 @@ def spoiled(answer: Answer, fault: Fault, body: Body, digest: bytes) -> Answer:
     match fault.kind:
         case "truncated":
             return replace(answer, content=answer.content[: len(answer.content) // 2], finish_reason="length")
+        case "broken_off":
+            return replace(answer, content=answer.content[: len(answer.content) // 2], finish_reason="abort")
         case "empty":
             none = "null" if answer.logprobs == "null" else '{"content":[]}'
             return Answer("", "stop", 0, none)
@@ -635,7 +642,7 @@ class Server:
             return rendered(200, fault.text or "\x00<html>no JSON")
         if kind == "text_429":
             return rendered(200, "429")
-        digest = digest_of(body)
+        digest = digest_of(body, self.stand_in.salt)
         try:
             answer = answer_to(self.stand_in, body, digest)
             prompt = self._prompt_tokens(body)
@@ -645,7 +652,12 @@ class Server:
         if fault:
             answer = spoiled(answer, fault, body, digest)
             fingerprint = (fault.text or "vllm-0.0-changed") if kind == "changed_fingerprint" else fingerprint
-        name = digest[:16].hex()
+        name = key_of(body)
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": answer.completion_tokens,
+            "total_tokens": prompt + answer.completion_tokens,
+        }
         if self._record is not None and (fault is None or kind in HARMLESS):
             self._record(name)
         self._counters["generation_tokens"] += answer.completion_tokens
@@ -654,8 +666,7 @@ class Server:
             f'{{"id":"chatcmpl-{name}","object":"chat.completion","created":0,"model":{self._model},'
             f'"system_fingerprint":{json.dumps(fingerprint)},"choices":[{{"index":0,"message":{{"role":"assistant",'
             f'"content":{json.dumps(answer.content)},"reasoning":null}},"finish_reason":"{answer.finish_reason}",'
-            f'"logprobs":{answer.logprobs}}}],"usage":{{"prompt_tokens":{prompt},'
-            f'"completion_tokens":{answer.completion_tokens},"total_tokens":{prompt + answer.completion_tokens}}}}}',
+            f'"logprobs":{answer.logprobs}}}],"usage":{json.dumps(usage if self.stand_in.counts else None)}}}',
         )
 
     def _prompt_tokens(self, body: Body) -> int:

@@ -150,7 +150,7 @@ def settings(server: Server | str, **more: Any) -> ServedSettings:
 
 def caller(client: Client, url: str, role: str, own: RoleSettings, **model: Any) -> Caller:
     """A role at a server that has not been asked what it serves."""
-    known = {"id": "stand-in", "context": None, "is_vllm": True, "revisions": frozenset({"vllm-0.0-standin"})}
+    known = {"id": "stand-in", "is_vllm": True, "revision": "vllm-0.0-standin"}
     dimensions = DIMENSIONS if role == "judge" else ()
     return Caller(
         client,

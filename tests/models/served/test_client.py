@@ -74,6 +74,7 @@ def test_what_passes_is_asked_again_and_the_answer_is_the_good_one(kind: str) ->
         ("garbage", Failure.UNREADABLE),
         ("text_429", Failure.UNREADABLE),
         ("error_in_200", Failure.SERVER),
+        ("broken_off", Failure.SERVER),
     ],
 )
 def test_what_does_not_pass_is_a_typed_failure_after_all_attempts(kind: str, failure: Failure) -> None:
@@ -184,6 +185,21 @@ def test_a_probability_far_above_one_is_no_probability() -> None:
     with pytest.raises(CallFailed) as caught:
         _answered(completion("5", logprobs=logprobs))
     assert caught.value.kind is Failure.UNREADABLE
+
+
+def test_more_probability_than_one_is_no_probability() -> None:
+    top = [{"token": digit, "logprob": -0.2} for digit in "12"]
+    with pytest.raises(CallFailed) as caught:
+        _answered(completion("1", logprobs={"content": [{"top_logprobs": top}]}))
+    assert caught.value.kind is Failure.UNREADABLE
+
+
+def test_answers_whose_tokens_the_server_does_not_count_are_counted_as_such() -> None:
+    with running(StandIn(counts=False)) as server:
+        client, route = made(server)
+        replies = used(client, many(client, route, 3))
+    assert not any(reply.counted for reply in replies)
+    assert (client.usage.requests, client.usage.uncounted, client.usage.tokens) == (3, 3, 0)
 
 
 def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere() -> None:

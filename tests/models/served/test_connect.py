@@ -78,10 +78,12 @@ def test_servers_of_different_models_are_no_pair() -> None:
             connect(own, TABLE)
 
 
-def test_servers_in_different_states_are_both_in_the_identity() -> None:
+def test_servers_in_different_states_are_no_pair_unless_one_revision_is_set_for_both() -> None:
     with running(StandIn(letter_mass=0.99)) as one, running(StandIn(fingerprint="z", letter_mass=0.99)) as other:
         own = with_all(settings(one), base_url=(one.base_url, other.base_url))
-        assert connect(own, TABLE).responder.identity["revision"] == "vllm-0.0-standin, z"
+        with pytest.raises(ModelError, match=r"different states \(.*vllm-0.0-standin.*llm\.responder\.revision"):
+            connect(own, TABLE)
+        assert connect(with_all(own, revision="mine"), TABLE).responder.identity["revision"] == "mine"
 
 
 def test_a_revision_that_is_set_takes_the_place_of_the_reported_one() -> None:

@@ -263,7 +263,7 @@ def test_an_endpoint_that_asked_for_time_gets_it_and_who_waits_is_woken() -> Non
         switchboard = Switchboard(60.0)
         one = endpoint(4)
         route = Route((one,))
-        switchboard.hold(one, 0.1)
+        switchboard.hold(route, one, 0.1)
         loop = asyncio.get_running_loop()
         began = loop.time()
         await asyncio.gather(*(switchboard.acquire(route, 0) for _ in range(3)))
@@ -275,8 +275,8 @@ def test_an_endpoint_that_asked_for_time_gets_it_and_who_waits_is_woken() -> Non
 def test_a_longer_hold_is_not_cut_short_by_a_shorter_one() -> None:
     switchboard, clock = board()
     one = endpoint()
-    switchboard.hold(one, 30.0)
-    switchboard.hold(one, 1.0)
+    switchboard.hold(Route((one,)), one, 30.0)
+    switchboard.hold(Route((one,)), one, 1.0)
     assert not one.room(clock.now + 29)
     assert one.room(clock.now + 30)
 
@@ -285,10 +285,23 @@ def test_a_held_endpoint_leaves_requests_to_the_other() -> None:
     async def work() -> None:
         switchboard, _ = board()
         held, free = endpoint(4), endpoint(4)
-        switchboard.hold(held, 30.0)
-        assert [await switchboard.acquire(Route((held, free)), 0) for _ in range(3)] == [free] * 3
+        route = Route((held, free))
+        switchboard.hold(route, held, 30.0)
+        assert [await switchboard.acquire(route, 0) for _ in range(3)] == [free] * 3
 
     run(work())
+
+
+def test_a_hold_beyond_the_patience_ends_the_run_only_where_no_other_server_is_left() -> None:
+    switchboard, clock = board(patience=60.0)
+    one, other = endpoint(url="http://one/v1"), endpoint(url="http://other/v1")
+    route = Route((one, other))
+    switchboard.hold(route, one, 3600.0)
+    assert not one.room(clock.now + 3599)
+    assert other.room(clock.now)
+    switchboard.hold(route, other, 30.0)
+    with pytest.raises(ModelError, match=r"http://one/v1, http://other/v1: .* 90 s, .*patience \(60 s\)"):
+        switchboard.hold(route, other, 90.0)
 
 
 def test_who_is_cancelled_while_waiting_is_passed_over() -> None:
@@ -332,7 +345,7 @@ def test_after_a_reset_no_timer_is_left_and_nobody_waits() -> None:
         switchboard = Switchboard(60.0)
         one = endpoint()
         route = Route((one,))
-        switchboard.hold(one, 0.05)
+        switchboard.hold(route, one, 0.05)
         task = asyncio.ensure_future(switchboard.acquire(route, 0))
         await tick()
         switchboard.reset()

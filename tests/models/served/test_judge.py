@@ -188,7 +188,7 @@ def test_a_value_that_is_not_known_is_said_to_be_unknown() -> None:
 
 
 def reply(text: str, finished: bool = True) -> ChatReply:
-    return ChatReply(text, finished, None, 1, 1, "m", None)
+    return ChatReply(text, finished, None, 1, 1, True, "m", None)
 
 
 def ratings(**changes: object) -> str:
@@ -211,7 +211,7 @@ def test_ratings_are_read_in_the_order_of_the_dimensions() -> None:
         ("I would say " + ratings(), Failure.UNPARSABLE),
         (ratings() + " I hope that helps", Failure.UNPARSABLE),
         (ratings()[:-1], Failure.UNPARSABLE),
-        ("[" * 100_000, Failure.UNPARSABLE),
+        pytest.param("[" * 100_000, Failure.UNPARSABLE, id="deeply nested"),
         (ratings(total=9), Failure.UNPARSABLE),
         (json.dumps(dict.fromkeys(DIMENSIONS[:2], 3)), Failure.UNPARSABLE),
         (ratings(risk_sensitivity=6), Failure.OFF_SCALE),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -332,10 +334,47 @@ def test_a_key_that_expires_ends_the_run_and_what_was_finished_is_kept(
 def test_a_server_that_never_helps_is_given_up_early() -> None:
     with healthy(faults=only(is_judge, always(Fault("outside_scale")))) as server:
         setup = ready(settings(server))
-        task = Task(PEOPLE[0], lambda: score_subsets(list(range(1, 400))))
-        with pytest.raises(ModelError, match=f"none of the first {HOPELESS} evaluations succeeded"):
-            setup.runner.run([task], "x")
-        assert len(of_run(server)) < 6 * HOPELESS
+        tasks = [Task(person, lambda: score_subsets([1, 2, 3])) for person in people(200)]
+        with pytest.raises(ModelError, match=f"not one evaluation of the first {HOPELESS} scenarios was scored"):
+            setup.runner.run(tasks, "x")
+        assert len(of_run(server)) < 12 * HOPELESS
+
+
+def test_a_run_that_scored_before_ends_normally_though_nothing_that_is_left_can_be_scored(tmp_path: Path) -> None:
+    many = people(2 * HOPELESS)
+    tasks = [Task(person, lambda: score_subsets([1, 2])) for person in many]
+    with healthy() as server:
+        ready(settings(server), tmp_path / "s.sqlite").runner.run([Task(many[0], lambda: score_subsets([1]))], "x")
+    with healthy(faults=only(is_judge, always(Fault("outside_scale")))) as server:
+        again = ready(settings(server), tmp_path / "s.sqlite")
+        scores = again.runner.run(tasks, "x")
+    assert scores[0][0] is not None
+    assert again.runner.tally.unscored == 2 * len(many) - 1
+
+
+def test_a_prior_that_never_ranks_leaves_the_search_to_go_on_without() -> None:
+    with healthy(faults=only(is_prior, always(Fault("outside_scale")))) as server:
+        setup = ready(settings(server))
+        plans = setup.plans("mcts")
+    assert all(plan.value is not None for plan in plans)
+    assert setup.runner.tally.ranked == 0
+    assert setup.runner.tally.unranked > 0
+
+
+def test_two_jobs_on_one_store_judge_the_answer_that_is_kept(tmp_path: Path) -> None:
+    """A server that answers the same request in other words each time, as those do that pass over the seed."""
+    path = tmp_path / "s.sqlite"
+    task = Task(PEOPLE[0], lambda: score_subsets([1, 2, 4, 8]))
+    with healthy(salt="one", latency=0.1) as one, healthy(salt="other", latency=0.1) as other:
+        with ThreadPoolExecutor(2) as threads:
+            (first,), (second,) = threads.map(lambda s: ready(settings(s), path).runner.run([task], "x"), (one, other))
+        (third,) = ready(settings(one), path).runner.run([task], "x")
+        judged = [about(seen) for server in (one, other) for seen in of_run(server) if is_judge(seen.body)]
+    assert first == second == third
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        kept = [text for (text,) in database.execute("SELECT text FROM responses")]
+    assert len(kept) == 4
+    assert all(any(text in shown for text in kept) for shown in judged), "an answer was judged that is not kept"
 
 
 def test_an_error_in_the_program_itself_ends_the_run_instead_of_hanging_it() -> None:
@@ -343,7 +382,7 @@ def test_an_error_in_the_program_itself_ends_the_run_instead_of_hanging_it() -> 
         raise ZeroDivisionError
 
     async def work() -> None:
-        pool = ServedPool(Client(ClientSettings()), {}, broken, "evaluations")
+        pool = ServedPool(Client(ClientSettings()), {}, broken)
         pool.submit(0, EvaluationRequest(PEOPLE[0], 1))
         try:
             await pool.completed()
@@ -361,7 +400,7 @@ def test_what_is_done_is_handed_over_before_an_error() -> None:
         return request.subset
 
     async def work() -> None:
-        pool = ServedPool(Client(ClientSettings()), {}, one_fails, "evaluations")
+        pool = ServedPool(Client(ClientSettings()), {}, one_fails)
         for ticket in range(5):
             pool.submit(ticket, EvaluationRequest(PEOPLE[0], ticket))
         done: list[tuple[int, int | Unscored]] = []

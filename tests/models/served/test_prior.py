@@ -48,7 +48,7 @@ def ranked(stand_in: StandIn, mode: str, request: RankRequest, table: AttributeT
 
 
 def reply(text: str, finished: bool = True) -> ChatReply:
-    return ChatReply(text, finished, None, 1, 1, "m", None)
+    return ChatReply(text, finished, None, 1, 1, True, "m", None)
 
 
 # --- probabilities ----------------------------------------------------------------------------------------------------
