@@ -22,13 +22,17 @@ def check_evaluations(evaluations: int) -> None:
 
 @dataclass(slots=True)
 class Scoreboard:
-    """The scores of one search, in the order asked."""
+    """What one search asked and heard; with noise, several samples of a subset count as their mean."""
 
     problem: PlanningProblem
     limit: int
     """Most evaluations; a hard limit."""
+    trace: list[tuple[int, float | None]] = field(default_factory=list)
+    """Every (subset, score) in the order asked, None where unscored."""
     scores: dict[int, float | None] = field(default_factory=dict)
-    """subset -> score, None where unscored."""
+    """subset -> mean of its scores, None where all its samples are unscored."""
+    samples: dict[int, int] = field(default_factory=dict)
+    """subset -> how many scores that is the mean of."""
     _fit: AdditiveFit = field(init=False, repr=False)
     _fitted: int = 0
 
@@ -37,14 +41,11 @@ class Scoreboard:
 
     @property
     def left(self) -> int:
-        """How many more subsets may be evaluated."""
-        return self.limit - len(self.scores)
+        """How many more evaluations may be made."""
+        return self.limit - len(self.trace)
 
     def ask(self, subsets: Iterable[int]) -> Search[None]:
-        """Have these subsets scored, in order, as far as the limit allows; none is asked twice.
-
-        A reply that is not a finite number is unscored.
-        """
+        """Have those of these subsets scored that were not asked before, in order, as far as the limit allows."""
         wanted: dict[int, None] = {}
         for subset in subsets:
             if len(wanted) >= self.left:
@@ -52,9 +53,25 @@ class Scoreboard:
             if subset not in self.scores:
                 wanted[subset] = None
         if wanted:
-            heard: Sequence[float | None] = yield Evaluate(tuple(wanted))
-            for subset, score in zip(wanted, heard, strict=True):
-                self.scores[subset] = float(score) if score is not None and math.isfinite(score) else None
+            yield from self.draw(tuple(wanted))
+
+    def draw(self, subsets: Sequence[int]) -> Search[list[float | None]]:
+        """Have each of these subsets scored, again where it was before; there must be as many ``left``.
+
+        Returns:
+            The scores just drawn. A reply that is not a finite number is unscored.
+        """
+        replies: Sequence[float | None] = yield Evaluate(tuple(subsets))
+        heard = [float(s) if s is not None and math.isfinite(s) else None for s in replies]
+        for subset, score in zip(subsets, heard, strict=True):
+            self.trace.append((subset, score))
+            mean, count = self.scores.get(subset), self.samples.get(subset, 0)
+            if score is None:
+                self.scores[subset] = mean
+            else:
+                self.scores[subset] = score if mean is None else mean + (score - mean) / (count + 1)
+                self.samples[subset] = count + 1
+        return heard
 
     def ask_prefixes(self, path: Sequence[int]) -> Search[None]:
         """Have the end of ``path`` scored and, where asking costs, its prefixes, longest first.
@@ -85,10 +102,10 @@ class Scoreboard:
 
     def fit(self) -> AdditiveFit:
         """The additive account of all scores heard so far."""
-        for subset, score in islice(self.scores.items(), self._fitted, None):
+        for subset, score in islice(self.trace, self._fitted, None):
             if score is not None:
                 self._fit.add(subset, score)
-        self._fitted = len(self.scores)
+        self._fitted = len(self.trace)
         return self._fit
 
     def estimate(self, subset: int) -> float:
@@ -111,6 +128,6 @@ class Scoreboard:
         return Plan(
             path=tuple(path[:end]),
             value=worths[end],
-            evaluations=len(self.scores),
-            trace=tuple(self.scores.items()),
+            evaluations=len(self.trace),
+            trace=tuple(self.trace),
         )

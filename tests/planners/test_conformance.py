@@ -20,6 +20,10 @@ from raise_agent.subsets import mask_of
 ALL = available_planners()
 BLIND = {"random", "static"}
 """Planners that do not look at scores when they choose."""
+FORGETFUL = {"paper_mcts"}
+"""Planners that ask again what they have heard and look at no costs; the published search does."""
+MINDFUL = sorted(set(ALL) - FORGETFUL)
+"""Planners that weigh what a question costs."""
 
 
 @dataclass
@@ -60,25 +64,28 @@ def plan_with(
     return run_planner(planner, referee.problem, referee.evaluate, np.random.default_rng(seed), rank)
 
 
-def check(plan: Plan, referee: Referee, evaluations: int) -> None:
+def check(name: str, plan: Plan, referee: Referee, evaluations: int) -> None:
     """Everything that holds for every plan of every search."""
     problem = referee.problem
     assert plan.evaluations == len(referee.asked) <= evaluations
-    assert len(set(referee.asked)) == len(referee.asked)
+    if name in FORGETFUL:
+        assert plan.evaluations == evaluations
+    else:
+        assert len(set(referee.asked)) == len(referee.asked)
+        assert len(set(referee.ranked)) == len(referee.ranked)
     assert plan.trace == tuple((subset, referee.reply(subset)) for subset in referee.asked)
     assert all(subset & ~problem.pool == 0 and subset.bit_count() <= problem.depth for subset in referee.asked)
     assert all(subset & problem.pool != problem.pool for subset in referee.ranked)
-    assert len(set(referee.ranked)) == len(referee.ranked)
 
     assert len(set(plan.path)) == len(plan.path) <= problem.depth
     assert all(problem.pool >> attribute & 1 for attribute in plan.path)
-    if problem.free:
+    if problem.free or name in FORGETFUL:
         assert len(plan.path) == problem.depth
 
     end = mask_of(plan.path)
     score = referee.reply(end) if end in referee.asked else None
     assert plan.value == (None if score is None else pytest.approx(score - problem.cost_of(end)))
-    if score is not None and not problem.free:
+    if score is not None and not problem.free and name not in FORGETFUL:
         scored = {s: r for s in referee.asked if (r := referee.reply(s)) is not None}
         prefixes = [mask_of(plan.path[:length]) for length in range(len(plan.path))]
         assert all(scored[p] - problem.cost_of(p) < score - problem.cost_of(end) for p in prefixes if p in scored)
@@ -114,6 +121,8 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
 def test_every_plan_keeps_the_contract(
     name: str, problem: PlanningProblem, seed: int, failing: float, evaluations: int, prior: bool
 ) -> None:
+    if name in FORGETFUL:
+        evaluations = min(evaluations, 300)
     referee = Referee(problem, seed, failing)
     if evaluations < least_evaluations(name, problem):
         with pytest.raises(ConfigError, match="evaluations="):
@@ -121,7 +130,7 @@ def test_every_plan_keeps_the_contract(
         assert not referee.asked
         return
     plan = plan_with(name, referee, evaluations, prior=prior, seed=seed)
-    check(plan, referee, evaluations)
+    check(name, plan, referee, evaluations)
     if not failing:
         assert plan.value is not None
     if failing == 1.0:
@@ -139,7 +148,7 @@ def test_every_limit_is_kept(name: str, costs: Sequence[float] | None) -> None:
     problem = PlanningProblem(5, 3, costs)
     for evaluations in range(least_evaluations(name, problem), 35):
         referee = Referee(problem)
-        check(plan_with(name, referee, evaluations), referee, evaluations)
+        check(name, plan_with(name, referee, evaluations), referee, evaluations)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -195,7 +204,7 @@ def test_costs_of_zero_are_free(name: str) -> None:
     assert len(plan_with(name, referee).path) == 4
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", MINDFUL)
 def test_nothing_is_asked_where_every_question_costs_more_than_it_brings(name: str) -> None:
     referee = Referee(PlanningProblem(6, 3, costs=[2.0] * 6), score=lambda subset: float(subset.bit_count()))
     plan = plan_with(name, referee)
@@ -203,7 +212,7 @@ def test_nothing_is_asked_where_every_question_costs_more_than_it_brings(name: s
     assert plan.value == 0.0
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", MINDFUL)
 def test_asking_stops_where_the_next_question_costs_more_than_it_brings(name: str) -> None:
     problem = PlanningProblem(6, 4, costs=[0.5] * 6)
     plan = plan_with(name, Referee(problem, score=lambda subset: float(min(subset.bit_count(), 2))))
@@ -211,7 +220,7 @@ def test_asking_stops_where_the_next_question_costs_more_than_it_brings(name: st
     assert plan.value == 1.0
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", MINDFUL)
 def test_a_question_that_pays_exactly_its_cost_is_not_asked(name: str) -> None:
     problem = PlanningProblem(4, 3, costs=[0.5] * 4)
     plan = plan_with(name, Referee(problem, score=lambda subset: 0.5 * subset.bit_count()))
@@ -239,7 +248,8 @@ def test_without_legal_attributes_the_path_is_empty_and_its_value_known(
 ) -> None:
     referee = Referee(PlanningProblem(3, 2, costs=costs, legal=[False] * 3), score=lambda subset: 2.5)
     plan = plan_with(name, referee)
-    assert (plan.path, plan.value, referee.asked, referee.ranked) == ((), 2.5, [0], [])
+    assert (plan.path, plan.value, set(referee.asked), referee.ranked) == ((), 2.5, {0}, [])
+    assert name in FORGETFUL or referee.asked == [0]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -271,4 +281,4 @@ def test_scores_of_any_scale_do(name: str) -> None:
 def test_many_attributes_need_no_table_of_all_subsets(name: str) -> None:
     for budget in (3, 31, 62):
         referee = Referee(PlanningProblem(62, budget), score=lambda subset: float(subset % 1009))
-        check(plan_with(name, referee, 20), referee, 20)
+        check(name, plan_with(name, referee, 20), referee, 20)

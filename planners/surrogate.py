@@ -1,0 +1,311 @@
+"""A Gaussian model of the score over subsets, under several hypotheses at once.
+
+Under one hypothesis the scores of all subsets are jointly normal. Two subsets of sizes s, t that share i
+attributes have the covariance
+
+    level(s, t) + sum_k w_k * (k(i) - mean of k over all subsets of sizes s, t) / (the same for a subset of size B with itself)
+
+    effects    k(i) = i
+    pairs      k(i) = C(i, 2)
+    synergies  k(i) = C(i, 2) - i (s - 1)(t - 1) / (n - 2)
+
+``effects`` is the kernel of a linear model with a coefficient for each attribute, ``pairs`` with one for each
+two attributes, ``synergies`` the same less what effects explain, so that two attributes may count together though
+neither does alone. What all subsets of a size have in common is the level's. The shares ``w`` sum to 1, the
+variance among subsets of size B. Hypotheses differ in them and are weighted by the probability of the scores
+heard (Bayesian model averaging). Nothing is fitted, and coefficients are never written
+out: the cost grows with the scores heard and the subsets under consideration, not with the number of
+coefficients.
+
+Where scores are exact their scale is unknown, with an inverse-gamma prior, so that everything is the same in points
+as in percent; where they are noisy it is one of ``NOISY_SCALES`` times the noise, each a hypothesis of its own.
+
+Sources: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5; for expected
+improvement Jones, Schonlau and Welch (1998); for the knowledge gradient Frazier, Powell and Dayanik (2009).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import comb
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+
+from .contract import PlanningProblem
+
+Array = npt.NDArray[np.float64]
+
+HYPOTHESES = ((0.97, 0.03, 0.0), (0.4, 0.6, 0.0), (0.2, 0.0, 0.8))
+"""Shares of effects, pairs and synergies in the variance: nearly additive, interacting, deceptive."""
+NOISY_SCALES = (0.5, 1.0, 2.0, 4.0)
+"""Standard deviation of scores among subsets of full size, relative to the noise of one evaluation."""
+LEVEL, SLOPE, BEND = 25.0, 25.0, 1.0
+"""Variances, relative to that among subsets of one size, of what all subsets share, of how that grows from none to
+the full size, and of each size's own departure."""
+SHAPE, SPREAD = 1.0, 0.1
+"""Inverse-gamma prior of the variance: shape, and scale relative to the variance of the scores heard."""
+JITTER = 1e-6
+"""Variance, relative to that of scores, that keeps the algebra sound where scores are exact."""
+ROUNDING = 1e-9
+CONTENDERS, RIVALS = 24, 48
+"""Subsets whose evaluation is weighed against noise, and subsets that it may bring forward."""
+
+
+@lru_cache(maxsize=256)
+def _tables(n: int, depth: int, noisy: bool) -> tuple[Array, Array]:
+    """Covariances by hypothesis, size, size and shared attributes: (h, B+1, B+1, B+1); scales: (h,)."""
+    sizes = np.arange(depth + 1)
+    level = LEVEL + SLOPE * np.outer(sizes - depth, sizes - depth) / max(depth, 1) ** 2 + BEND * np.eye(depth + 1)
+    parts = _components(n, depth)
+    tables = [level[:, :, None] + sum(w * part for w, part in zip(shares, parts, strict=True)) for shares in HYPOTHESES]
+    if not noisy:
+        return np.stack(tables), np.ones(len(tables))
+    return np.stack([table for table in tables for _ in NOISY_SCALES]), np.asarray(NOISY_SCALES * len(tables))
+
+
+def _components(n: int, depth: int) -> list[Array]:
+    """Effects, pairs and synergies by size, size and shared attributes: (B+1, B+1, B+1); 1 at the full size."""
+    size = np.arange(depth + 1, dtype=np.float64)
+    s, t, shared = size[:, None, None], size[:, None], size
+    pairs = shared * (shared - 1) / 2
+    common_pairs = s * (s - 1) * t * (t - 1) / (2 * max(n * (n - 1), 1))
+    explained = (s - 1) * (t - 1) / max(n - 2, 1)
+    found = []
+    for kernel in (
+        shared - s * t / max(n, 1),
+        pairs - common_pairs + 0 * shared,
+        pairs - common_pairs - (shared - s * t / max(n, 1)) * explained,
+    ):
+        unit = kernel[depth, depth, depth]
+        found.append(kernel / unit if unit > ROUNDING else np.zeros_like(kernel))
+    return found
+
+
+@dataclass(slots=True)
+class _Heard:
+    """One evaluation."""
+
+    column: int
+    score: float
+
+
+class Surrogate:
+    """What is believed of the worth of candidate subsets, given the scores heard.
+
+    Args:
+        problem: attributes, budget, noise.
+        candidates: subsets to consider; more may be added.
+    """
+
+    def __init__(self, problem: PlanningProblem, candidates: Iterable[int]) -> None:
+        self.exact = problem.noise == 0
+        self._problem = problem
+        self._tables, scales = _tables(problem.pool.bit_count(), problem.depth, not self.exact)
+        self._scale = np.ones(len(scales)) if self.exact else (scales * problem.noise) ** 2
+        self._nugget = np.full(len(scales), JITTER) if self.exact else np.full(len(scales), problem.noise**2)
+        h = len(scales)
+        self.masks: list[int] = []
+        """Candidates by column."""
+        self.columns: dict[int, int] = {}
+        self.known = np.zeros((0, problem.n_attributes), np.int64)
+        self._sizes = np.zeros(0, np.int64)
+        self._costs = np.zeros(0)
+        self._heard: list[_Heard] = []
+        self._pending: list[int] = []
+        self._factor = np.zeros((h, 8, 8))
+        """Cholesky factors of the covariances of what was heard: (h, t, t)."""
+        self._rows = np.zeros((h, 8, 0))
+        """The factors' inverses times the covariances with the candidates: (h, t, m)."""
+        self._whitened = np.zeros((h, 8))
+        """The factors' inverses times the scores: (h, t)."""
+        self._logdet = np.zeros(h)
+        self._mean = np.zeros((h, 0))
+        self._variance = np.zeros((h, 0))
+        self._origin = 0.0
+        self.add(candidates)
+
+    # --- candidates ---------------------------------------------------------------------------------------------------
+
+    def add(self, subsets: Iterable[int]) -> None:
+        """Consider more subsets."""
+        new = [subset for subset in dict.fromkeys(subsets) if subset not in self.columns]
+        if not new:
+            return
+        for subset in new:
+            self.columns[subset] = len(self.masks)
+            self.masks.append(subset)
+        masks = np.asarray(new, dtype=np.uint64)
+        known = (masks[:, None] >> np.arange(self._problem.n_attributes, dtype=np.uint64) & np.uint64(1)).astype(
+            np.int64
+        )
+        self.known = np.concatenate([self.known, known])
+        self._sizes = np.concatenate([self._sizes, known.sum(axis=1)])
+        costs = np.zeros(len(new)) if self._problem.costs is None else known @ np.asarray(self._problem.costs)
+        self._costs = np.concatenate([self._costs, costs])
+        h, t = len(self._scale), self._placed
+        size = known.sum(axis=1)
+        variance = self._tables[:, size, size, size] * self._scale[:, None]
+        rows, mean = np.zeros((h, self._rows.shape[1], len(new))), np.zeros((h, len(new)))
+        if t:
+            placed = [one.column for one in self._heard] + self._pending
+            start = len(self.masks) - len(new)
+            covariance = self._covariance(np.asarray(placed), slice(start, None))
+            for step in range(t):
+                below = self._factor[:, step, None, :step] @ rows[:, :step]
+                rows[:, step] = (covariance[:, step] - below[:, 0]) / self._factor[:, step, step, None]
+            mean = np.einsum("ht,htm->hm", self._whitened[:, :t], rows[:, :t])
+            variance = np.maximum(variance - (rows[:, :t] ** 2).sum(axis=1), 0.0)
+        self._rows = np.concatenate([self._rows, rows], axis=2)
+        self._mean = np.concatenate([self._mean, mean], axis=1)
+        self._variance = np.concatenate([self._variance, variance], axis=1)
+
+    def _covariance(self, columns: npt.NDArray[np.int64], others: slice) -> Array:
+        """Prior covariances (h, k, m) between columns."""
+        shared = self.known[columns] @ self.known[others].T
+        found = self._tables[:, self._sizes[columns][:, None], self._sizes[others], shared]
+        return np.asarray(found * self._scale[:, None, None])
+
+    # --- evaluations --------------------------------------------------------------------------------------------------
+
+    @property
+    def _placed(self) -> int:
+        return len(self._heard) + len(self._pending)
+
+    def expect(self, column: int) -> None:
+        """Take it that this candidate is being evaluated; its score comes with ``hear``."""
+        t = self._placed
+        if t == self._factor.shape[1]:
+            self._grow()
+        covariance = self._covariance(np.asarray([column]), slice(None))[:, 0]
+        beside = self._rows[:, :t, column]
+        left = covariance[:, column] + self._nugget - (beside**2).sum(axis=1)
+        pivot = np.sqrt(np.maximum(left, self._nugget * 0.5))
+        row = (covariance - np.einsum("ht,htm->hm", beside, self._rows[:, :t])) / pivot[:, None]
+        self._factor[:, t, :t], self._factor[:, t, t] = beside, pivot
+        self._rows[:, t] = row
+        self._whitened[:, t] = 0.0
+        self._logdet += 2 * np.log(pivot)
+        self._variance = np.maximum(self._variance - row**2, 0.0)
+        self._pending.append(column)
+
+    def _grow(self) -> None:
+        h, t = self._factor.shape[:2]
+        factor = np.zeros((h, 2 * t, 2 * t))
+        factor[:, :t, :t] = self._factor
+        self._factor = factor
+        self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)], axis=1)
+        self._whitened = np.concatenate([self._whitened, np.zeros_like(self._whitened)], axis=1)
+
+    def hear(self, scores: Sequence[float | None]) -> None:
+        """The scores of what is being evaluated, in the order expected; None is forgotten."""
+        pending, self._pending = self._pending, []
+        if any(score is None for score in scores):
+            self._restart(
+                [*self._heard, *(_Heard(c, s) for c, s in zip(pending, scores, strict=True) if s is not None)]
+            )
+            return
+        for column, score in zip(pending, scores, strict=True):
+            assert score is not None
+            self._take(_Heard(column, score))
+
+    def _take(self, heard: _Heard) -> None:
+        t = len(self._heard)
+        if not t:
+            self._origin = heard.score
+        self._heard.append(heard)
+        told = heard.score - self._origin - (self._factor[:, t, :t] * self._whitened[:, :t]).sum(axis=1)
+        self._whitened[:, t] = told / self._factor[:, t, t]
+        self._mean += self._whitened[:, t, None] * self._rows[:, t]
+
+    def _restart(self, heard: Sequence[_Heard]) -> None:
+        """Forget what was placed for scores that did not come."""
+        self._heard, self._logdet = [], np.zeros_like(self._logdet)
+        self._whitened[:], self._mean = 0.0, np.zeros_like(self._mean)
+        self._variance = self._tables[:, self._sizes, self._sizes, self._sizes] * self._scale[:, None]
+        for one in heard:
+            self.expect(one.column)
+        self._pending = []
+        for one in heard:
+            self._take(one)
+
+    # --- beliefs ------------------------------------------------------------------------------------------------------
+
+    def _believed(self) -> tuple[Array, Array, Array]:
+        """Weights (h,) of the hypotheses, means and standard deviations (h, m) of the candidates' scores."""
+        t = len(self._heard)
+        misfit = (self._whitened[:, :t] ** 2).sum(axis=1)
+        if self.exact:
+            scores = np.asarray([one.score for one in self._heard])
+            shape, scale = SHAPE + t / 2, SPREAD * (scores.var() if t else 0.0) + misfit / 2
+            evidence = -0.5 * self._logdet - shape * np.log(np.maximum(scale, 1e-300))
+            amplitude = scale / shape
+        else:
+            evidence = -0.5 * (self._logdet + misfit)
+            amplitude = np.ones_like(misfit)
+        weights = np.exp(evidence - evidence.max())
+        deviations = np.sqrt(self._variance * amplitude[:, None])
+        return weights / weights.sum(), self._origin + self._mean, deviations
+
+    def means(self) -> Array:
+        """Expected worth of each candidate, (m,): score less cost."""
+        weights, means, _ = self._believed()
+        return np.asarray(weights @ means - self._costs)
+
+    def moments(self) -> tuple[Array, Array]:
+        """Expected worth and its standard deviation, (m,) each, over all hypotheses."""
+        weights, means, deviations = self._believed()
+        mean = weights @ means
+        variance = weights @ (deviations**2 + (means - mean) ** 2)
+        return mean - self._costs, np.sqrt(variance)
+
+    def expected_improvement(self, best: float) -> Array:
+        """By how much each candidate's worth is expected to exceed ``best``, (m,)."""
+        weights, means, deviations = self._believed()
+        if not self._heard:
+            return np.asarray(deviations[0])
+        return np.asarray(weights @ _excess(means - self._costs - best, deviations))
+
+    def knowledge_gradient(self) -> Array:
+        """By how much one more evaluation of each candidate is expected to improve the choice, (m,).
+
+        A lower bound: of all that an evaluation may bring forward only the single most likely rival of the
+        present choice is counted. 0 for candidates that are out of the question.
+        """
+        weights, _, deviations = self._believed()
+        if not self._heard:
+            return np.asarray(deviations[0])
+        mean, deviation = self.moments()
+        hope, choice = mean + deviation, int(np.argmax(mean))
+        rivals = _largest(hope, RIVALS)
+        contenders = np.union1d(_largest(hope, CONTENDERS), [choice])
+        t = self._placed
+        shared = self.known[contenders] @ self.known[np.append(rivals, choice)].T
+        others = np.append(rivals, choice)
+        joint = (
+            self._tables[:, self._sizes[contenders][:, None], self._sizes[others], shared] * self._scale[:, None, None]
+        )
+        joint = joint - self._rows[:, :t, contenders].transpose(0, 2, 1) @ self._rows[:, :t, others]
+        moved = np.abs(joint[:, :, :-1] - joint[:, :, -1:])
+        moved /= np.sqrt(self._variance[:, contenders] + self._nugget[:, None])[:, :, None]
+        behind = np.minimum(mean[rivals] - mean[choice], 0.0)
+        gains = np.zeros(len(self.masks))
+        gains[contenders] = weights @ _excess(behind, moved).max(axis=2)
+        return gains
+
+
+def _excess(mean: Array, deviation: Array) -> Array:
+    """Expected positive part of a normal variable."""
+    deviation = np.maximum(deviation, 1e-300)
+    # Beyond this many deviations nothing changes.
+    z = np.clip(mean / deviation, -40.0, 40.0)
+    return np.asarray(deviation * (z * ndtr(z) + np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)))
+
+
+def _largest(values: Array, count: int) -> npt.NDArray[np.int64]:
+    """Places of the largest values."""
+    return np.argpartition(-values, min(count, len(values)) - 1)[:count]
