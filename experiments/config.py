@@ -269,6 +269,36 @@ class RunConfig(PlanConfig):
 
 
 @dataclass
+class BenchmarkConfig:
+    """``raise-agent benchmark``"""
+
+    planners: Any = MISSING
+    """Names, or labels each with a name and settings."""
+    families: Any = MISSING
+    """Likewise."""
+    evaluations: list[int] = MISSING
+    """Most evaluations of one search; each planner is run once for each limit."""
+    n_attributes: list[int] = MISSING
+    budgets: list[int] = MISSING
+    """Most questions."""
+    noise: list[float] = MISSING
+    """Standard deviations of one evaluation, in score points."""
+    instances: int = MISSING
+    """Per family, number of attributes, budget and seed."""
+    seeds: list[int] = MISSING
+    """Each draws instances of its own."""
+    prior: bool = MISSING
+    """Whether families that have a prior answer planners that ask for one."""
+    reference: str | None = None
+    """The planner that the others are compared with; null takes the first."""
+    strategies_at: int = MISSING
+    """Evaluations at which the plots of subsets show a planner."""
+    workers: int = MISSING
+    """Processes; results do not depend on it."""
+    tracker: Any = MISSING
+
+
+@dataclass
 class PenguinConfig:
     """``raise-agent penguin``"""
 
@@ -317,6 +347,7 @@ def register_schemas() -> None:
         "distill": DistillVerbConfig,
         "evaluate": EvaluateConfig,
         "run": RunConfig,
+        "benchmark": BenchmarkConfig,
         "penguin": PenguinConfig,
         "doctor": DoctorConfig,
         "prompts": PromptsConfig,

@@ -12,6 +12,7 @@ VERBS = {
     "plan": "search which attributes are worth asking for, scenario by scenario",
     "distill": "make one policy of everything evaluated so far",
     "evaluate": "compare methods on scenarios that nobody planned over",
+    "benchmark": "compare planners on families of problems, at equal evaluations",
     "penguin": "write scenarios as JSON Lines",
     "doctor": "is the server up, which features has it, how fast is it, what to set",
     "prompts": "show what the models are sent, on a made-up case",

@@ -16,8 +16,12 @@ import numpy as np
 
 from raise_agent.attributes import MAX_ATTRIBUTES
 from raise_agent.envs.dynamics import Rules
-from raise_agent.errors import ConfigError
+from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.subsets import full_mask, mask_of
+
+
+OBJECTIVES = ("budget", "prefixes")
+"""What makes a path good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,9 @@ class PlanningProblem:
     """Which attributes may be asked; None means all."""
     noise: float = 0.0
     """Standard deviation of one evaluation, in score points; 0 means exact."""
+    objective: str = "budget"
+    """``budget``: the worth of the whole path. ``prefixes``: the mean worth of all its prefixes but the empty one, for
+    conversations that may end early (paper, section 5.2)."""
     pool: int = field(init=False)
     """The subset of attributes that may be asked."""
     rules: Rules = field(init=False)
@@ -59,6 +66,8 @@ class PlanningProblem:
             object.__setattr__(self, "costs", tuple(float(cost) for cost in self.costs))
         if not (math.isfinite(self.noise) and self.noise >= 0):
             raise ConfigError(f"noise must be a standard deviation, 0 or more, not {self.noise}")
+        if self.objective not in OBJECTIVES:
+            raise ConfigError(f"unknown objective {self.objective!r}: {did_you_mean(self.objective, OBJECTIVES)}")
         pool = full_mask(self.n_attributes)
         if self.legal is not None:
             object.__setattr__(self, "legal", tuple(bool(legal) for legal in self.legal))
@@ -85,9 +94,16 @@ class PlanningProblem:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Ask for the safety scores of these subsets; answered by a list in order, None where unscored."""
+    """Ask for the safety scores of these subsets; answered by a list in order, None where unscored.
+
+    Answered by None in place of a list where nothing more is to be spent on this search: it then returns the best
+    plan it has.
+    """
 
     subsets: Sequence[int]
+    gain: float = math.inf
+    """What the scores are expected to add to the plan's value, in score points; infinite where the planner does not
+    say. Where evaluations are shared among searches, those that expect most go first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,14 @@ found through the entry point group ``raise_agent.planners``, or by calling ``re
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
-from raise_agent.errors import ConfigError, did_you_mean
-
 from .contract import Planner
+from .named import Kind, discover, enter, find, make
 
+_KIND = Kind("planner", "planners", "raise_agent.planners")
 _PLANNERS: dict[str, type[Planner]] = {}
 _Class = TypeVar("_Class", bound=type[Planner])
 
@@ -28,21 +25,16 @@ def register(name: str) -> Callable[[_Class], _Class]:
         ConfigError: another planner already has that name.
     """
 
-    def enter(planner: _Class) -> _Class:
-        if _PLANNERS.setdefault(name, planner) is not planner:
-            raise ConfigError(f"two planners are named {name!r}: {_PLANNERS[name].__module__}, {planner.__module__}")
+    def entered(planner: _Class) -> _Class:
+        enter(_KIND, _PLANNERS, name, planner)
         return planner
 
-    return enter
+    return entered
 
 
 @cache
 def _discover() -> None:
-    package = importlib.import_module(__package__ or "")
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
-    for point in entry_points(group="raise_agent.planners"):
-        register(point.name)(point.load())
+    discover(_KIND, register)
 
 
 def available_planners() -> tuple[str, ...]:
@@ -62,9 +54,7 @@ def planner_class(name: str) -> type[Planner]:
         ConfigError: there is no such planner; the message gives the nearest name.
     """
     _discover()
-    if name not in _PLANNERS:
-        raise ConfigError(f"unknown planner {name!r}: {did_you_mean(name, _PLANNERS)}")
-    return _PLANNERS[name]
+    return find(_KIND, _PLANNERS, name)
 
 
 def make_planner(name: str, **settings: Any) -> Planner:
@@ -73,9 +63,5 @@ def make_planner(name: str, **settings: Any) -> Planner:
     Raises:
         ConfigError: the name or a setting is unknown, or a setting is out of range.
     """
-    planner = planner_class(name)
-    valid = getattr(planner, "__dataclass_fields__", {})
-    for key in settings:
-        if key not in valid:
-            raise ConfigError(f"planner {name!r} has no setting {key!r}: {did_you_mean(key, valid)}")
-    return planner(**settings)
+    _discover()
+    return make(_KIND, _PLANNERS, name, settings)

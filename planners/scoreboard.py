@@ -55,13 +55,21 @@ class Scoreboard:
         if wanted:
             yield from self.draw(tuple(wanted))
 
-    def draw(self, subsets: Sequence[int]) -> Search[list[float | None]]:
+    def draw(self, subsets: Sequence[int], gain: float = math.inf) -> Search[list[float | None]]:
         """Have each of these subsets scored, again where it was before; there must be as many ``left``.
 
+        Args:
+            subsets: to score.
+            gain: what that is expected to add to the plan's value, in score points.
+
         Returns:
-            The scores just drawn. A reply that is not a finite number is unscored.
+            The scores just drawn, none where nothing more is to be spent; nothing is ``left`` then. A reply that is
+            not a finite number is unscored.
         """
-        replies: Sequence[float | None] = yield Evaluate(tuple(subsets))
+        replies: Sequence[float | None] | None = yield Evaluate(tuple(subsets), gain)
+        if replies is None:
+            self.limit = len(self.trace)
+            return []
         heard = [float(s) if s is not None and math.isfinite(s) else None for s in replies]
         for subset, score in zip(subsets, heard, strict=True):
             self.trace.append((subset, score))
