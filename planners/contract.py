@@ -19,6 +19,7 @@ from raise_agent.envs.dynamics import Rules
 from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.subsets import full_mask, mask_of
 
+from .beliefs import Belief
 
 OBJECTIVES = ("budget", "prefixes")
 """What makes a path good."""
@@ -45,6 +46,8 @@ class PlanningProblem:
     objective: str = "budget"
     """``budget``: the worth of the whole path. ``prefixes``: the mean worth of all its prefixes but the empty one, for
     conversations that may end early (paper, section 5.2)."""
+    belief: Belief | None = None
+    """What earlier searches taught about this scenario; None where nothing is believed beforehand."""
     pool: int = field(init=False)
     """The subset of attributes that may be asked."""
     rules: Rules = field(init=False)

@@ -3,7 +3,9 @@
 Under one hypothesis the scores of all subsets are jointly normal. Two subsets of sizes s, t that share i
 attributes have the covariance
 
-    level(s, t) + sum_k w_k * (k(i) - mean of k over all subsets of sizes s, t) / (the same for a subset of size B with itself)
+    level(s, t) + sum_k w_k * (k(i) - mean k) / (the same for a subset of size B with itself)
+
+where the mean is over all subsets of sizes s and t, and
 
     effects    k(i) = i
     pairs      k(i) = C(i, 2)
@@ -33,7 +35,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
 from .contract import PlanningProblem
 
@@ -51,6 +52,8 @@ SHAPE, SPREAD = 1.0, 0.1
 JITTER = 1e-6
 """Variance, relative to that of scores, that keeps the algebra sound where scores are exact."""
 ROUNDING = 1e-9
+TRUST = 0.8
+"""Probability that a belief holds, before the first score."""
 CONTENDERS, RIVALS = 24, 48
 """Subsets whose evaluation is weighed against noise, and subsets that it may bring forward."""
 
@@ -105,9 +108,13 @@ class Surrogate:
         self.exact = problem.noise == 0
         self._problem = problem
         self._tables, scales = _tables(problem.pool.bit_count(), problem.depth, not self.exact)
+        self._belief = problem.belief
         self._scale = np.ones(len(scales)) if self.exact else (scales * problem.noise) ** 2
         self._nugget = np.full(len(scales), JITTER) if self.exact else np.full(len(scales), problem.noise**2)
-        h = len(scales)
+        self._cold = len(scales)
+        h = self._cold + (self._belief is not None)
+        if self._belief is not None:
+            self._nugget = np.append(self._nugget, self._nugget[0])
         self.masks: list[int] = []
         """Candidates by column."""
         self.columns: dict[int, int] = {}
@@ -123,10 +130,18 @@ class Surrogate:
         self._whitened = np.zeros((h, 8))
         """The factors' inverses times the scores: (h, t)."""
         self._logdet = np.zeros(h)
+        self._phi = np.zeros((0, 0 if self._belief is None else len(self._belief.mean)))
+        """Features of the candidates, as the belief sees them: (m, p)."""
+        self._prior = np.zeros((h, 0))
+        """Expected scores before any was heard; without a belief, the first score: (h, m)."""
         self._mean = np.zeros((h, 0))
+        """What the scores heard add to that: (h, m)."""
+        self._start = np.zeros((h, 0))
+        """Variances before any score was heard: (h, m)."""
         self._variance = np.zeros((h, 0))
         self._origin = 0.0
         self.add(candidates)
+        self._usual = self._believed_variance() if self._belief is not None else 0.0
 
     # --- candidates ---------------------------------------------------------------------------------------------------
 
@@ -146,14 +161,21 @@ class Surrogate:
         self._sizes = np.concatenate([self._sizes, known.sum(axis=1)])
         costs = np.zeros(len(new)) if self._problem.costs is None else known @ np.asarray(self._problem.costs)
         self._costs = np.concatenate([self._costs, costs])
-        h, t = len(self._scale), self._placed
-        size = known.sum(axis=1)
-        variance = self._tables[:, size, size, size] * self._scale[:, None]
+        h, t, size = len(self._nugget), self._placed, known.sum(axis=1)
+        variance, prior = self._tables[:, size, size, size] * self._scale[:, None], np.full((h, len(new)), self._origin)
+        if self._belief is not None:
+            phi = self._belief.features(new)
+            self._phi = np.concatenate([self._phi, phi])
+            prior[-1] = phi @ self._belief.mean
+            believed = ((phi @ self._belief.root) ** 2).sum(axis=1) + self._belief.misfit
+            variance = np.concatenate([variance, believed[None]])
+        self._start = np.concatenate([self._start, variance], axis=1)
+        self._prior = np.concatenate([self._prior, prior], axis=1)
         rows, mean = np.zeros((h, self._rows.shape[1], len(new))), np.zeros((h, len(new)))
         if t:
             placed = [one.column for one in self._heard] + self._pending
             start = len(self.masks) - len(new)
-            covariance = self._covariance(np.asarray(placed), slice(start, None))
+            covariance = self._covariance(np.asarray(placed), np.arange(start, len(self.masks)))
             for step in range(t):
                 below = self._factor[:, step, None, :step] @ rows[:, :step]
                 rows[:, step] = (covariance[:, step] - below[:, 0]) / self._factor[:, step, step, None]
@@ -163,11 +185,16 @@ class Surrogate:
         self._mean = np.concatenate([self._mean, mean], axis=1)
         self._variance = np.concatenate([self._variance, variance], axis=1)
 
-    def _covariance(self, columns: npt.NDArray[np.int64], others: slice) -> Array:
+    def _covariance(self, columns: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> Array:
         """Prior covariances (h, k, m) between columns."""
         shared = self.known[columns] @ self.known[others].T
         found = self._tables[:, self._sizes[columns][:, None], self._sizes[others], shared]
-        return np.asarray(found * self._scale[:, None, None])
+        found = found * self._scale[:, None, None]
+        if self._belief is None:
+            return np.asarray(found)
+        believed = (self._phi[columns] @ self._belief.root) @ (self._phi[others] @ self._belief.root).T
+        believed += self._belief.misfit * (columns[:, None] == others)
+        return np.concatenate([found, believed[None]])
 
     # --- evaluations --------------------------------------------------------------------------------------------------
 
@@ -180,7 +207,7 @@ class Surrogate:
         t = self._placed
         if t == self._factor.shape[1]:
             self._grow()
-        covariance = self._covariance(np.asarray([column]), slice(None))[:, 0]
+        covariance = self._covariance(np.asarray([column]), np.arange(len(self.masks)))[:, 0]
         beside = self._rows[:, :t, column]
         left = covariance[:, column] + self._nugget - (beside**2).sum(axis=1)
         pivot = np.sqrt(np.maximum(left, self._nugget * 0.5))
@@ -215,9 +242,9 @@ class Surrogate:
     def _take(self, heard: _Heard) -> None:
         t = len(self._heard)
         if not t:
-            self._origin = heard.score
+            self._prior[: self._cold] = self._origin = heard.score
         self._heard.append(heard)
-        told = heard.score - self._origin - (self._factor[:, t, :t] * self._whitened[:, :t]).sum(axis=1)
+        told = heard.score - self._prior[:, heard.column] - (self._factor[:, t, :t] * self._whitened[:, :t]).sum(axis=1)
         self._whitened[:, t] = told / self._factor[:, t, t]
         self._mean += self._whitened[:, t, None] * self._rows[:, t]
 
@@ -225,7 +252,7 @@ class Surrogate:
         """Forget what was placed for scores that did not come."""
         self._heard, self._logdet = [], np.zeros_like(self._logdet)
         self._whitened[:], self._mean = 0.0, np.zeros_like(self._mean)
-        self._variance = self._tables[:, self._sizes, self._sizes, self._sizes] * self._scale[:, None]
+        self._variance = self._start
         for one in heard:
             self.expect(one.column)
         self._pending = []
@@ -239,16 +266,37 @@ class Surrogate:
         t = len(self._heard)
         misfit = (self._whitened[:, :t] ** 2).sum(axis=1)
         if self.exact:
-            scores = np.asarray([one.score for one in self._heard])
-            shape, scale = SHAPE + t / 2, SPREAD * (scores.var() if t else 0.0) + misfit / 2
-            evidence = -0.5 * self._logdet - shape * np.log(np.maximum(scale, 1e-300))
+            shape, least = SHAPE + t / 2, self._least_spread()
+            scale = np.maximum(least + misfit / 2, 1e-300)
+            evidence = SHAPE * math.log(max(least, 1e-300)) - math.lgamma(SHAPE) + math.lgamma(shape)
+            evidence = evidence - 0.5 * self._logdet - shape * np.log(scale)
             amplitude = scale / shape
         else:
-            evidence = -0.5 * (self._logdet + misfit)
-            amplitude = np.ones_like(misfit)
+            evidence, amplitude = -0.5 * (self._logdet + misfit), np.ones_like(misfit)
+        if self._belief is not None:
+            evidence[-1] = -0.5 * (self._logdet[-1] + misfit[-1]) + math.log(TRUST * self._cold / (1 - TRUST))
+            amplitude[-1] = 1.0
         weights = np.exp(evidence - evidence.max())
         deviations = np.sqrt(self._variance * amplitude[:, None])
-        return weights / weights.sum(), self._origin + self._mean, deviations
+        return weights / weights.sum(), self._prior + self._mean, deviations
+
+    def _believed_variance(self) -> float:
+        """Variance of the scores among the largest candidates, as believed."""
+        assert self._belief is not None
+        largest = self._phi[self._sizes == self._sizes.max()]
+        around = (largest - largest.mean(axis=0)) @ self._belief.root
+        return float((around**2).sum(axis=1).mean()) + self._belief.misfit
+
+    def _least_spread(self) -> float:
+        """Scale of the inverse-gamma prior: from the belief, or else from what was heard."""
+        if self._belief is not None:
+            return SHAPE * self._usual
+        scores = np.asarray([one.score for one in self._heard])
+        return SPREAD * float(scores.var()) if len(scores) else 0.0
+
+    def _first(self, means: Array, deviations: Array) -> Array:
+        """What speaks for each candidate to be the first: the belief, or without one how little is known."""
+        return np.asarray(deviations[0] if self._belief is None else means[-1] - means[-1].min())
 
     def means(self) -> Array:
         """Expected worth of each candidate, (m,): score less cost."""
@@ -266,7 +314,7 @@ class Surrogate:
         """By how much each candidate's worth is expected to exceed ``best``, (m,)."""
         weights, means, deviations = self._believed()
         if not self._heard:
-            return np.asarray(deviations[0])
+            return self._first(means, deviations)
         return np.asarray(weights @ _excess(means - self._costs - best, deviations))
 
     def knowledge_gradient(self) -> Array:
@@ -275,19 +323,16 @@ class Surrogate:
         A lower bound: of all that an evaluation may bring forward only the single most likely rival of the
         present choice is counted. 0 for candidates that are out of the question.
         """
-        weights, _, deviations = self._believed()
+        weights, means, deviations = self._believed()
         if not self._heard:
-            return np.asarray(deviations[0])
+            return self._first(means, deviations)
         mean, deviation = self.moments()
         hope, choice = mean + deviation, int(np.argmax(mean))
         rivals = _largest(hope, RIVALS)
         contenders = np.union1d(_largest(hope, CONTENDERS), [choice])
         t = self._placed
-        shared = self.known[contenders] @ self.known[np.append(rivals, choice)].T
         others = np.append(rivals, choice)
-        joint = (
-            self._tables[:, self._sizes[contenders][:, None], self._sizes[others], shared] * self._scale[:, None, None]
-        )
+        joint = self._covariance(contenders, others)
         joint = joint - self._rows[:, :t, contenders].transpose(0, 2, 1) @ self._rows[:, :t, others]
         moved = np.abs(joint[:, :, :-1] - joint[:, :, -1:])
         moved /= np.sqrt(self._variance[:, contenders] + self._nugget[:, None])[:, :, None]
@@ -299,6 +344,9 @@ class Surrogate:
 
 def _excess(mean: Array, deviation: Array) -> Array:
     """Expected positive part of a normal variable."""
+    # Not above: the base install has no scipy, and imports every planner to know its name.
+    from scipy.special import ndtr
+
     deviation = np.maximum(deviation, 1e-300)
     # Beyond this many deviations nothing changes.
     z = np.clip(mean / deviation, -40.0, 40.0)

@@ -1,0 +1,165 @@
+"""What a benchmark compares on what: planners, grounds, limits, noises, as configured and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from math import comb
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from raise_agent.errors import ConfigError, did_you_mean
+from raise_agent.planners import available_planners
+from raise_agent.planners.families import make_family
+from raise_agent.planners.families.scaling import MOST_SUBSETS
+
+from .trials import BEST_OF_RANDOM, Ground, Named, Slice
+
+SLICE = 10
+"""Instances that one process takes at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What is compared on what."""
+
+    planners: tuple[Named, ...]
+    grounds: tuple[Ground, ...]
+    noises: tuple[float, ...]
+    evaluations: tuple[int, ...]
+    seeds: tuple[int, ...]
+    instances: int
+    """Per ground and seed."""
+    prior: bool
+    reference: str
+    """Label of the planner that the others are compared with."""
+    strategies_at: int
+    workers: int
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any family is."""
+        return any(ground.family.simulated for ground in self.grounds)
+
+    def slices(self) -> list[Slice]:
+        """The work, in pieces that do not depend on the number of processes."""
+        return [
+            Slice(
+                ground=ground,
+                seed=seed,
+                count=self.instances,
+                first=first,
+                last=min(first + SLICE, self.instances),
+                noises=self.noises,
+                planners=self.planners,
+                evaluations=self.evaluations,
+                prior=self.prior,
+            )
+            for ground in self.grounds
+            for seed in self.seeds
+            for first in range(0, self.instances, SLICE)
+        ]
+
+
+def design_from(cfg: DictConfig) -> Design:
+    """The design that is configured, checked as far as can be without running it.
+
+    Raises:
+        ConfigError: a name is unknown, a number out of range, or a family cannot have such a size.
+    """
+    planners, families = _named(cfg.planners, "planners"), _named(cfg.families, "families")
+    evaluations = _numbers(cfg.evaluations, "evaluations", 1)
+    design = Design(
+        planners=planners,
+        grounds=tuple(
+            Ground(*ground)
+            for ground in product(
+                families, _numbers(cfg.n_attributes, "n_attributes", 1), _numbers(cfg.budgets, "budgets", 1)
+            )
+        ),
+        noises=tuple(float(noise) for noise in cfg.noise),
+        evaluations=tuple(sorted(evaluations)),
+        seeds=_numbers(cfg.seeds, "seeds", 0),
+        instances=cfg.instances,
+        prior=cfg.prior,
+        reference=planners[0].label if cfg.reference is None else cfg.reference,
+        strategies_at=cfg.strategies_at,
+        workers=cfg.workers,
+    )
+    for noise in design.noises:
+        if not 0 <= noise < math.inf:
+            raise ConfigError(f"noise must be standard deviations in score points, 0 or more, not {noise}")
+    if not design.noises or len(set(design.noises)) != len(design.noises):
+        raise ConfigError("noise must name one standard deviation or more, each once")
+    for name in ("instances", "workers", "strategies_at"):
+        if getattr(design, name) < 1:
+            raise ConfigError(f"{name} must be 1 or more, not {getattr(design, name)}")
+    for planner in planners:
+        _check_planner(planner, design.evaluations[-1])
+    labels = [planner.label for planner in planners]
+    if design.reference not in labels:
+        raise ConfigError(
+            f"reference {design.reference!r} is not among planners: {did_you_mean(design.reference, labels)}"
+        )
+    for ground in design.grounds:
+        _check_ground(ground)
+    return design
+
+
+def _named(given: Any, what: str) -> tuple[Named, ...]:
+    """Names, or labels with a name and settings: ``[mcts, {wide: {name: mcts, c: 2.0}}]`` or a mapping of such."""
+    plain = OmegaConf.to_container(given, resolve=True) if OmegaConf.is_config(given) else given
+    listed = plain if isinstance(plain, list) else [plain]
+    found: list[Named] = []
+    for entry in listed:
+        if isinstance(entry, str):
+            found.append(Named(entry, entry))
+        elif isinstance(entry, Mapping):
+            for label, body in entry.items():
+                if body is not None and not isinstance(body, Mapping):
+                    raise ConfigError(f"{what}: {label!r} must map to settings, such as {{name: mcts, c: 1.0}}")
+                settings = {str(key): value for key, value in (body or {}).items()}
+                found.append(Named(str(label), str(settings.pop("name", label)), settings))
+        else:
+            raise ConfigError(f"{what} must hold names, or labels with a name and settings, not {entry!r}")
+    labels = [entry.label for entry in found]
+    if not found or len(set(labels)) != len(labels):
+        raise ConfigError(f"{what} must hold at least one, each under a name of its own: {', '.join(labels)}")
+    return tuple(found)
+
+
+def _numbers(given: Any, what: str, least: int) -> tuple[int, ...]:
+    numbers = tuple(int(number) for number in given)
+    if not numbers or len(set(numbers)) != len(numbers) or min(numbers) < least:
+        raise ConfigError(
+            f"{what} must hold at least one whole number, {least} or more, each once, not {list(numbers)}"
+        )
+    return numbers
+
+
+def _check_planner(planner: Named, evaluations: int) -> None:
+    valid = {BEST_OF_RANDOM, *available_planners()}
+    if planner.name not in valid:
+        raise ConfigError(f"planners: unknown planner {planner.name!r}: {did_you_mean(planner.name, valid)}")
+    if "evaluations" in planner.settings:
+        raise ConfigError(
+            f"planners: {planner.label!r}: the limit is set by 'evaluations' of the benchmark, for all alike"
+        )
+    if planner.name == BEST_OF_RANDOM and planner.settings:
+        raise ConfigError(f"planners: {BEST_OF_RANDOM!r} has no settings, not {', '.join(planner.settings)}")
+    planner.planner(evaluations)
+
+
+def _check_ground(ground: Ground) -> None:
+    n, budget = ground.n_attributes, ground.budget
+    if budget > n:
+        raise ConfigError(f"budgets must be at most n_attributes, {n}, not {budget}")
+    if comb(n, budget) > MOST_SUBSETS:
+        raise ConfigError(
+            f"{n} attributes have {comb(n, budget):,} subsets of size {budget}; "
+            f"at most {MOST_SUBSETS:,} can be scored to know the best"
+        )
+    make_family(ground.family.name, **ground.family.settings).instances(n, budget, 0, 0)

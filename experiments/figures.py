@@ -1,0 +1,170 @@
+"""Plots of a benchmark: convergence (paper, Figure 14) and how subsets compare (Figures 7 and 13)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from .standings import Block, standings
+from .trials import QUANTILES
+
+FORMATS = ("svg", "png")
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_SIMULATED = "simulated scores: nothing about a real model"
+_MOST_PANELS = 3
+"""Panels beside one another."""
+_MOST_SHOWN = 60
+"""Instances shown one by one; of more, every second or third."""
+
+
+def draw_family(blocks: Sequence[Block], folder: Path, strategies_at: int) -> list[Path]:
+    """Both plots of one family, as SVG and PNG; what was written.
+
+    Args:
+        blocks: those of the family, a panel each.
+        folder: must exist.
+        strategies_at: the limit at which subsets are compared; of those tried, the nearest from below.
+    """
+    label = blocks[0].ground.family.label
+    return [
+        *_save(_convergence(blocks), folder, f"convergence_{_file_name(label)}"),
+        *_save(_strategies(blocks, strategies_at), folder, f"strategies_{_file_name(label)}"),
+    ]
+
+
+def _file_name(label: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in label)
+
+
+def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    paths = [folder / f"{name}.{format}" for format in FORMATS]
+    # The same results give the same files.
+    with matplotlib.rc_context({"svg.hashsalt": "raise-agent"}):
+        for path in paths:
+            figure.savefig(path, dpi=120, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return paths
+
+
+def _panels(blocks: Sequence[Block], height: float) -> tuple[Figure, list[Axes]]:
+    # A row per ground where there are several noises, so that panels below one another share theirs.
+    noises = len({block.noise for block in blocks})
+    columns = noises if noises > 1 else min(len(blocks), _MOST_PANELS)
+    rows = math.ceil(len(blocks) / columns)
+    figure = Figure(figsize=(max(5.2 * columns, 6.4), height * rows + 0.5), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    panels = [axes for row in grid for axes in row]
+    for spare in panels[len(blocks) :]:
+        spare.set_axis_off()
+    first = blocks[0]
+    figure.suptitle(first.ground.family.label + (f" ({_SIMULATED})" if first.simulated else ""), fontsize=12)
+    for axes, block in zip(panels, blocks, strict=False):
+        about = f"{block.ground.n_attributes} attributes, budget {block.ground.budget}, noise {block.noise:g}"
+        axes.set_title(f"{about}, {block.instances} instances", fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", linewidth=0.4, alpha=0.5)
+    return figure, panels[: len(blocks)]
+
+
+def _convergence(blocks: Sequence[Block]) -> Figure:
+    """Share of the oracle's gain against evaluations, a line per planner with its 95 % interval."""
+    figure, panels = _panels(blocks, 3.7)
+    for axes, block in zip(panels, blocks, strict=True):
+        table = standings(block)
+        for position, planner in enumerate(block.planners):
+            found = [table[planner, limit] for limit in block.evaluations if (planner, limit) in table]
+            if not found:
+                continue
+            limits, means = [s.evaluations for s in found], [s.captured.mean for s in found]
+            colour = _COLOURS[position % len(_COLOURS)]
+            axes.plot(
+                limits,
+                means,
+                color=colour,
+                marker=_MARKERS[position % len(_MARKERS)],
+                markersize=4,
+                linewidth=1.5,
+                linestyle="--" if planner == block.reference else "-",
+                label=planner,
+            )
+            axes.fill_between(
+                limits,
+                [s.captured.low for s in found],
+                [s.captured.high for s in found],
+                color=colour,
+                alpha=0.15,
+                linewidth=0,
+            )
+        static, random = block.static().mean, block.random().mean
+        axes.axhline(1.0, color="black", linewidth=0.8)
+        if math.isfinite(static):
+            axes.axhline(static, color="black", linewidth=1, linestyle=":", label="static top")
+        axes.axhline(random, color="grey", linewidth=1, linestyle="-.", label="random subset")
+        axes.set_xscale("log")
+        axes.set_xticks(block.evaluations, [str(limit) for limit in block.evaluations])
+        axes.minorticks_off()
+        axes.set_xlabel("evaluations per instance")
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    panels[0].set_ylabel("share of the oracle's gain")
+    lines, labels = panels[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    return figure
+
+
+def _strategies(blocks: Sequence[Block], strategies_at: int) -> Figure:
+    """Per instance, sorted by the oracle: best subset, one planner, static top, and how random subsets spread."""
+    figure, panels = _panels(blocks, 3.9)
+    for axes, block in zip(panels, blocks, strict=True):
+        limit = max([e for e in block.evaluations if e <= strategies_at], default=block.evaluations[0])
+        order = sorted(block.references, key=lambda r: (r.best - r.nothing, r.seed, r.instance))
+        order = order[:: math.ceil(len(order) / _MOST_SHOWN)]
+        places = range(len(order))
+        quantiles = {
+            q: [r.random_quantiles[i] - r.nothing for r in order]
+            for i, q in enumerate(QUANTILES)
+            if q in (0.0, 0.1, 0.9, 1.0)
+        }
+        axes.vlines(places, quantiles[0.0], quantiles[1.0], color="#dddddd", linewidth=1.5, label="random: all")
+        axes.vlines(places, quantiles[0.1], quantiles[0.9], color="#aaaaaa", linewidth=2.5, label="random: middle 80 %")
+        static = [(x, r.static - r.nothing) for x, r in zip(places, order, strict=True) if r.static is not None]
+        axes.scatter(*_columns(static), marker="x", s=16, color="#d55e00", linewidth=1, label="static top", zorder=3)
+        planner = _shown(block, limit)
+        if planner is not None:
+            found = {(t.seed, t.instance): t.value for t in block.values_at(planner, limit)}
+            reached = [
+                (x, found[r.seed, r.instance] - r.nothing)
+                for x, r in zip(places, order, strict=True)
+                if (r.seed, r.instance) in found
+            ]
+            axes.scatter(
+                *_columns(reached),
+                s=16,
+                facecolors="none",
+                edgecolors="#0072b2",
+                label=f"{planner}, {limit} evaluations",
+                zorder=4,
+            )
+        axes.plot(places, [r.best - r.nothing for r in order], color="black", linewidth=1, label="best subset")
+        axes.set_xlabel("instances, by the oracle's gain")
+        axes.set_xticks([])
+        axes.legend(fontsize=7, frameon=False, loc="upper left")
+    panels[0].set_ylabel("gain over knowing nothing, score points")
+    return figure
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def _shown(block: Block, limit: int) -> str | None:
+    """The planner that captures most within the limit, the reference left out where there is another."""
+    table = standings(block)
+    tried = [planner for planner in block.planners if (planner, limit) in table]
+    others = [planner for planner in tried if planner != block.reference] or tried
+    return max(others, key=lambda planner: table[planner, limit].captured.mean, default=None)

@@ -1,0 +1,236 @@
+"""What a search may believe before it has heard a score, learned from searches before it.
+
+The score of a subset is taken to be linear in its size, its attributes and its pairs of attributes,
+
+    f(S) = phi(S) . beta + lack of fit,     phi(S) = (size of S one-hot, members of S, pairs in S)
+
+with coefficients that differ from scenario to scenario around a mean that what is known beforehand (an embedding of
+the query, say) tells in part:
+
+    beta ~ N(M (1, context), Sigma),        lack of fit ~ N(0, tau^2), independent for each subset
+
+a linear mixed model. ``learn`` estimates M, Sigma and tau by expectation-maximisation (Laird and Ware, Random-Effects
+Models for Longitudinal Data, 1982) from all scores of earlier searches, however few each holds: what one scenario
+leaves open others tell. M is shrunk towards no influence of the context and Sigma towards independent coefficients,
+so that a few searches teach little and many teach much. The paper has no such step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from raise_agent.errors import ConfigError
+
+Array = npt.NDArray[np.float64]
+
+ROUNDS = 30
+"""Most rounds of expectation-maximisation."""
+SETTLED = 1e-3
+"""Rounds end when the lack of fit changes by less, relatively."""
+LEAST_MISFIT = 0.01
+"""The lack of fit is not taken to be less than this share of the variance within scenarios."""
+DIRECTIONS = 64
+"""Most directions of the context that are looked at: those in which it varies most."""
+PRIOR_SCENARIOS = 10.0
+"""How many scenarios the independent coefficients that Sigma is shrunk to count for."""
+CONTEXT_RIDGE = 100.0
+"""How many scenarios at unit distance the lack of a context's influence counts for."""
+
+
+def features(subsets: Sequence[int], n_attributes: int, depth: int) -> Array:
+    """The features phi of subsets of at most ``depth`` attributes: shape (k, depth + 1 + n + n (n - 1) / 2)."""
+    masks = np.asarray(subsets, dtype=np.uint64)
+    known = (masks[:, None] >> np.arange(n_attributes, dtype=np.uint64) & np.uint64(1)).astype(np.float64)
+    sizes = (known.sum(axis=1)[:, None] == np.arange(depth + 1)).astype(np.float64)
+    first, second = np.triu_indices(n_attributes, 1)
+    return np.concatenate([sizes, known, known[:, first] * known[:, second]], axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Belief:
+    """What is believed of one scenario's scores."""
+
+    n_attributes: int
+    depth: int
+    """Largest subset that it speaks of."""
+    mean: Array
+    """(p,): expected coefficients, in score points."""
+    root: Array
+    """(p, r): the coefficients' covariance is this times its transpose."""
+    misfit: float
+    """Variance of the lack of fit, in score points squared."""
+
+    def features(self, subsets: Sequence[int]) -> Array:
+        """phi of each subset, (k, p)."""
+        return features(subsets, self.n_attributes, self.depth)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """What one search heard."""
+
+    scores: Sequence[tuple[int, float | None]]
+    """(subset, score) as in a plan's trace."""
+    context: Array | None = None
+    """(d,): what was known before the search."""
+
+
+@dataclass(frozen=True, eq=False)
+class Experience:
+    """What searches have taught so far, for any scenario to come."""
+
+    n_attributes: int
+    depth: int
+    scenarios: int
+    """How many searches it was learned from."""
+    centre: Array
+    """(d,): mean context; empty where there is none."""
+    directions: Array
+    """(d, r): from a context less the mean to what counts of it."""
+    influence: Array
+    """(1 + r, p): coefficients per unit of these; the first row is the mean."""
+    covariance: Array
+    """(p, p): of the coefficients around that."""
+    misfit: float
+
+    def belief(self, context: Array | None = None) -> Belief:
+        """What to believe of a scenario of which ``context`` is known."""
+        known = np.zeros(self.directions.shape[1]) if context is None else (context - self.centre) @ self.directions
+        return Belief(
+            self.n_attributes,
+            self.depth,
+            np.concatenate([[1.0], known]) @ self.influence,
+            self._root,
+            self.misfit,
+        )
+
+    @cached_property
+    def _root(self) -> Array:
+        values, vectors = np.linalg.eigh(self.covariance)
+        kept = values > 1e-9 * values[-1]
+        return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
+
+
+def learn(histories: Sequence[History], n_attributes: int, depth: int, noise: float = 0.0) -> Experience:
+    """Learn from searches.
+
+    Args:
+        histories: of searches; unscored evaluations are passed over.
+        n_attributes: of all of them.
+        depth: the largest subset.
+        noise: standard deviation of one evaluation, in score points.
+
+    Raises:
+        ConfigError: no search heard a score.
+    """
+    told = [(h, history.context) for history in histories if (h := _heard(history))]
+    if not told:
+        raise ConfigError("nothing to learn from: no search has heard a score")
+    centre, directions, known = _principal([context for _, context in told])
+    design = np.concatenate([np.ones((len(told), 1)), known], axis=1)
+    groups = _groups([scores for scores, _ in told], n_attributes, depth, noise)
+    everything = np.concatenate([group.scores.ravel() for group in groups])
+    within = float(np.mean(np.concatenate([group.scores.var(axis=1) for group in groups]))) + 1e-9
+    start = _independent(n_attributes, depth, within, float(everything.var()))
+    influence, covariance, misfit = np.zeros((design.shape[1], len(start))), start, 0.1 * within
+    influence[0, : depth + 1] = everything.mean()
+    ridge = np.diag([1e-9, *[CONTEXT_RIDGE] * known.shape[1]])
+    for _ in range(ROUNDS):
+        expected, means = design @ influence, np.zeros((len(told), len(start)))
+        left, errors = np.zeros_like(start), 0.0
+        for group in groups:
+            means[group.places], doubt, error = group.posterior(expected[group.places], covariance, misfit)
+            left += doubt
+            errors += error
+        influence = np.linalg.solve(design.T @ design + ridge, design.T @ means)
+        around = means - design @ influence
+        covariance = (left + around.T @ around + PRIOR_SCENARIOS * start) / (len(told) + PRIOR_SCENARIOS)
+        before, misfit = misfit, max(errors / len(everything), LEAST_MISFIT * within)
+        if abs(misfit - before) < SETTLED * before:
+            break
+    return Experience(n_attributes, depth, len(told), centre, directions, influence, covariance, misfit)
+
+
+def _heard(history: History) -> dict[int, list[float]]:
+    """Scored samples by subset."""
+    samples: dict[int, list[float]] = {}
+    for subset, score in history.scores:
+        if score is not None:
+            samples.setdefault(subset, []).append(score)
+    return samples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Searches that heard as many subsets each, so that they are computed together."""
+
+    places: npt.NDArray[np.int64]
+    """(g,): which searches."""
+    features: Array
+    """(g, k, p): of the subsets scored."""
+    scores: Array
+    """(g, k): mean score of each."""
+    noise: Array
+    """(g, k): variance of that mean."""
+
+    def posterior(self, expected: Array, covariance: Array, misfit: float) -> tuple[Array, Array, float]:
+        """Coefficients (g, p), the sum of their covariances (p, p), and of the squared misfits expected."""
+        gain = self.features @ covariance
+        places = np.arange(self.scores.shape[1])
+        joint = gain @ self.features.transpose(0, 2, 1)
+        joint[:, places, places] += misfit + self.noise
+        off = self.scores - (self.features @ expected[:, :, None])[:, :, 0]
+        inverse = np.linalg.inv(joint)
+        # What remains of the misfit is itself estimated, as one more coefficient for each subset.
+        solved = (inverse @ off[:, :, None])[:, :, 0]
+        means = expected + (gain.transpose(0, 2, 1) @ solved[:, :, None])[:, :, 0]
+        left = len(off) * covariance - np.einsum("gkp,gkl,glq->pq", gain, inverse, gain, optimize=True)
+        lacking = misfit * solved
+        doubt = misfit - misfit**2 * inverse[:, places, places]
+        return means, left, float((lacking**2 + doubt).sum())
+
+
+def _groups(heard: Sequence[dict[int, list[float]]], n_attributes: int, depth: int, noise: float) -> list[_Group]:
+    by_count: dict[int, list[int]] = {}
+    for place, samples in enumerate(heard):
+        by_count.setdefault(len(samples), []).append(place)
+    p = depth + 1 + n_attributes + n_attributes * (n_attributes - 1) // 2
+    groups = []
+    for count, places in sorted(by_count.items()):
+        subsets = [subset for place in places for subset in heard[place]]
+        drawn = [samples for place in places for samples in heard[place].values()]
+        groups.append(
+            _Group(
+                np.asarray(places),
+                features(subsets, n_attributes, depth).reshape(len(places), count, p),
+                np.asarray([float(np.mean(samples)) for samples in drawn]).reshape(len(places), count),
+                np.asarray([noise**2 / len(samples) for samples in drawn]).reshape(len(places), count),
+            )
+        )
+    return groups
+
+
+def _principal(contexts: Sequence[Array | None]) -> tuple[Array, Array, Array]:
+    """Mean, directions (d, r) and coordinates (k, r) of the contexts, each direction of unit variance or less."""
+    if any(context is None for context in contexts):
+        return np.zeros(0), np.zeros((0, 0)), np.zeros((len(contexts), 0))
+    table = np.asarray(contexts, dtype=np.float64)
+    centre = table.mean(axis=0)
+    _, sizes, axes = np.linalg.svd(table - centre, full_matrices=False)
+    kept = min(DIRECTIONS, int((sizes > 1e-6 * max(sizes[0], 1e-12)).sum()))
+    directions = axes[:kept].T * (np.sqrt(len(table)) / sizes[0])
+    return centre, directions, (table - centre) @ directions
+
+
+def _independent(n_attributes: int, depth: int, variance: float, between: float) -> Array:
+    """Covariance of independent coefficients: this variance among subsets of full size, and between scenarios."""
+    n_pairs = n_attributes * (n_attributes - 1) // 2
+    level = np.full(depth + 1, between + variance)
+    effects = np.full(n_attributes, variance / max(depth, 1))
+    pairs = np.full(n_pairs, 0.3 * variance / max(depth * (depth - 1) / 2, 1))
+    return np.diag(np.concatenate([level, effects, pairs]))
