@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import comb
+from math import comb, inf
 
 import numpy as np
 
@@ -43,7 +43,8 @@ class BayesianPlanner:
     batch: int = 1
     """Subsets asked for at once, 1 or more: for fast servers with few scenarios."""
     discovery: float = 0.3
-    """Part of the range of scores heard, 0 or more, that pairs of attributes never asked together may hide."""
+    """What attributes that were never asked together are taken to hide, 0 or more, relative to the range of the scores
+    heard: how much is spent on looking for what the model cannot expect."""
     stop_below: float = 0.0
     """The search ends once one more evaluation is expected to bring less than this, in score points."""
 
@@ -56,30 +57,33 @@ class BayesianPlanner:
 
     def search(self, problem: PlanningProblem, rng: np.random.Generator) -> Search[Plan]:
         """Ask, learn, ask again."""
-        search = _Search(self, problem, Scoreboard(problem, self.evaluations), rng)
-        while search.board.left and (chosen := search.choose(min(self.batch, search.board.left), self.stop_below)):
-            search.surrogate.hear((yield from search.board.draw(chosen)))
-        return search.plan()
+        search = _Search(problem, Scoreboard(problem, self.evaluations), rng, self.discovery)
+        while search.board.left:
+            chosen, gain = search.choose(min(self.batch, search.board.left), self.stop_below)
+            heard = (yield from search.board.draw(chosen, gain)) if chosen else []
+            if not heard:
+                break
+            search.surrogate.hear(heard)
+        return search.board.plan(search.path())
 
 
 class _Search:
     """The state of one search."""
 
-    def __init__(
-        self, settings: BayesianPlanner, problem: PlanningProblem, board: Scoreboard, rng: np.random.Generator
-    ) -> None:
-        self.discovery = settings.discovery
-        self.problem = problem
-        self.board = board
-        self.rng = rng
-        self.sizes = range(problem.depth, problem.depth + 1) if problem.free else range(problem.depth + 1)
+    def __init__(self, problem: PlanningProblem, board: Scoreboard, rng: np.random.Generator, discovery: float) -> None:
+        self.problem, self.board, self.rng, self.discovery = problem, board, rng, discovery
+        self.prefixes = problem.objective == "prefixes"
+        smallest = 0 if not problem.free else min(1, problem.depth) if self.prefixes else problem.depth
+        self.sizes = range(smallest, problem.depth + 1)
         self.whole = sum(comb(problem.pool.bit_count(), size) for size in self.sizes) <= ALL
         self.surrogate = Surrogate(problem, self.candidates())
-        n = problem.n_attributes
-        self.untried = np.ones((n, n)) - np.eye(n)
-        self.n_pairs = n * (n - 1)
+        self.untried = np.ones((problem.n_attributes, problem.n_attributes))
+        """1 for each two attributes that were never asked together."""
+        np.fill_diagonal(self.untried, 0.0)
         self.explored: set[int] = set()
         """Subsets whose neighbours are considered."""
+
+    # --- which subsets are considered ---------------------------------------------------------------------------------
 
     def candidates(self) -> Iterator[int]:
         """What is considered from the start."""
@@ -89,8 +93,8 @@ class _Search:
             return
         pool = members(self.problem.pool)
         for size in self.sizes:
-            for _ in range(SAMPLE // len(self.sizes)):
-                yield sum(1 << pool[i] for i in self.rng.choice(len(pool), size, replace=False))
+            for _ in range(max(1, SAMPLE // len(self.sizes))):
+                yield mask_of(pool[i] for i in self.rng.choice(len(pool), size, replace=False))
 
     def consider_neighbours(self, subset: int) -> None:
         """Consider all subsets that differ from this one in one attribute, or in one for another."""
@@ -101,71 +105,117 @@ class _Search:
         near = [subset & ~(1 << gone) | 1 << new for gone in members(subset) for new in outside]
         if len(self.sizes) > 1:
             near += [subset & ~(1 << gone) for gone in members(subset)]
-            near += [subset | 1 << new for new in outside if subset.bit_count() < self.problem.depth]
-        self.surrogate.add(near)
+            near += [subset | 1 << new for new in outside]
+        self.surrogate.add([subset for subset in near if subset.bit_count() in self.sizes])
+
+    # --- which is asked next ------------------------------------------------------------------------------------------
+
+    def choose(self, count: int, stop_below: float) -> tuple[list[int], float]:
+        """The subsets to ask next, told to the surrogate, and what the first is expected to bring.
+
+        None where the search is over: all was asked, or nothing is worth asking.
+        """
+        surrogate = self.surrogate
+        if self.board.samples:
+            self.consider_neighbours(surrogate.masks[int(np.argmax(surrogate.means()))])
+        chosen, first = list[int](), inf
+        while len(chosen) < count:
+            gains = self.gains()
+            if surrogate.exact:
+                gains[[surrogate.columns[subset] for subset in chosen]] = -1.0
+            column = self.any_of_the_largest(gains)
+            if gains[column] < 0 or (self.board.samples and gains[column] < stop_below):
+                break
+            first = first if chosen or not self.board.samples else float(gains[column])
+            chosen.append(surrogate.masks[column])
+            surrogate.expect(column)
+            known = surrogate.known[column]
+            self.untried[np.outer(known, known) > 0] = 0.0
+        return chosen, first
 
     def gains(self) -> Array:
         """What one more evaluation of each candidate is expected to bring; below 0 where it may not be asked."""
         surrogate, board = self.surrogate, self.board
-        if surrogate.exact:
+        if self.prefixes and board.samples:
+            gains = self.doubts_on_the_path()
+        elif surrogate.exact:
             worths = [worth for subset in board.samples if (worth := board.worth(subset)) is not None]
             gains = surrogate.expected_improvement(max(worths, default=0.0))
-            barred = list(board.scores)
         else:
             gains = surrogate.knowledge_gradient()
-            barred = [subset for subset, score in board.trace if score is None]
+        if board.samples:
+            gains = gains + self.discovery * self.surprises()
+        barred = board.scores if surrogate.exact else [subset for subset, score in board.trace if score is None]
         gains[[surrogate.columns[subset] for subset in barred]] = -1.0
         return gains
 
-    def choose(self, count: int, stop_below: float) -> list[int]:
-        """The subsets to ask next, told to the surrogate; none where the search is over."""
-        if self.board.samples:
-            self.consider_neighbours(self.surrogate.masks[int(np.argmax(self.surrogate.means()))])
-        chosen: list[int] = []
-        while len(chosen) < count:
-            gains = self.gains()
-            if self.discovery and self.board.samples:
-                v = [s for s in self.board.scores.values() if s is not None]
-                gains = np.where(gains < 0, gains, gains + self.discovery * (max(v) - min(v)) * self.surprises())
-            if self.surrogate.exact:
-                gains[[self.surrogate.columns[subset] for subset in chosen]] = -1.0
-            column = self.most(gains)
-            if gains[column] < 0 or (self.board.samples and gains[column] < stop_below):
-                break
-            chosen.append(self.surrogate.masks[column])
-            self.surrogate.expect(column)
-            self.try_together(column)
-        return chosen
-
-    def try_together(self, column: int) -> None:
-        """Note which pairs of attributes are asked together."""
-        known = self.surrogate.known[column]
-        self.untried[np.outer(known, known) > 0] = 0.0
-
     def surprises(self) -> Array:
-        """The share of all pairs, never asked together before, that each candidate asks together."""
-        known = self.surrogate.known
-        return np.asarray(((known @ self.untried) * known).sum(axis=1) / max(self.n_pairs, 1))
+        """The range of what was heard, times the share of all pairs that a candidate is the first to ask together."""
+        surrogate, known = self.surrogate, self.surrogate.known
+        heard = surrogate.means()[[surrogate.columns[subset] for subset in self.board.samples]]
+        pool = self.problem.pool.bit_count()
+        new = ((known @ self.untried) * known).sum(axis=1) / max(pool * (pool - 1), 1)
+        return np.asarray((heard.max() - heard.min()) * new)
 
-    def most(self, gains: Array) -> int:
+    def doubts_on_the_path(self) -> Array:
+        """How little is known of each prefix of the path that may be the best one."""
+        means, deviations = self.surrogate.moments()
+        doubts = np.zeros(len(means))
+        path = self.best_path(means + deviations)
+        places = [self.surrogate.columns[mask_of(path[: length + 1])] for length in range(len(path))]
+        places = [place for place in places if place < len(doubts)]
+        doubts[places] = deviations[places] / self.problem.depth
+        return doubts
+
+    def any_of_the_largest(self, gains: Array) -> int:
         """The place of the largest gain, any of equals."""
         equals = np.flatnonzero(gains == gains.max())
         return int(equals[int(self.rng.random() * len(equals))])
 
-    def plan(self) -> Plan:
-        """The path to the best subset tried."""
-        board, surrogate, problem = self.board, self.surrogate, self.problem
-        default = mask_of(members(problem.pool)[: problem.depth])
-        ends = [subset for subset in board.scores if not problem.free or subset.bit_count() == problem.depth]
-        end = board.best([*ends, default])
-        if not surrogate.exact and (scored := [subset for subset in ends if subset in board.samples]):
-            means = surrogate.means()
-            end = max(scored, key=lambda subset: means[surrogate.columns[subset]])
-        if board.samples and end.bit_count() <= EXACT_SIZE:
-            surrogate.add(submasks(end))
-            means = surrogate.means()
-            return board.plan(best_order(end, lambda subset: float(means[surrogate.columns[subset]])))
-        return board.plan(best_order(end, board.estimate))
+    # --- what is found ------------------------------------------------------------------------------------------------
+
+    def path(self) -> tuple[int, ...]:
+        """The path to the best subset tried, or the one of the best prefixes."""
+        if not self.board.samples:
+            return members(self.problem.pool)[: self.problem.depth]
+        if self.prefixes:
+            return self.best_path(self.surrogate.means())
+        return self.in_order(self.best_end())
+
+    def best_end(self) -> int:
+        """The best subset tried: by score where that is exact, else by expected score."""
+        board, surrogate = self.board, self.surrogate
+        ends = [s for s in board.samples if not self.problem.free or s.bit_count() == self.problem.depth]
+        if surrogate.exact:
+            return board.best(ends)
+        means = surrogate.means()
+        return max(ends, key=lambda subset: means[surrogate.columns[subset]])
+
+    def in_order(self, end: int) -> tuple[int, ...]:
+        """The attributes of a subset in the order whose prefixes are expected to be best."""
+        if end.bit_count() > EXACT_SIZE:
+            return best_order(end, self.board.estimate)
+        self.surrogate.add(submasks(end))
+        means = self.surrogate.means()
+        return best_order(end, lambda subset: float(means[self.surrogate.columns[subset]]))
+
+    def best_path(self, worths: Array) -> tuple[int, ...]:
+        """The path whose prefixes are worth most together; of a large problem, the best one to a likely end."""
+        columns, problem = self.surrogate.columns, self.problem
+        if not self.whole:
+            full = [s for s in self.surrogate.masks[: len(worths)] if s.bit_count() == problem.depth]
+            return self.in_order(max(full, key=lambda subset: worths[columns[subset]]))
+        ahead: dict[int, tuple[float, int]] = {0: (0.0, 0)}
+        for subset in sorted(columns, key=int.bit_count):
+            if subset:
+                before, last = max((ahead[subset & ~(1 << i)][0], -i) for i in members(subset))
+                ahead[subset] = before + float(worths[columns[subset]]), -last
+        subset = max((s for s in columns if s.bit_count() == problem.depth), key=lambda s: ahead[s][0])
+        path = list[int]()
+        while subset:
+            path.append(ahead[subset][1])
+            subset &= ~(1 << path[-1])
+        return tuple(reversed(path))
 
 
 def submasks(subset: int) -> Iterator[int]:

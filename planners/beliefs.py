@@ -20,13 +20,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from raise_agent.errors import ConfigError
+from raise_agent.files import atomic_write_bytes
 
 Array = npt.NDArray[np.float64]
+
+FORMAT = "raise-agent experience 1"
+_TENSORS, _COUNTS = ("centre", "directions", "influence", "covariance"), ("n_attributes", "depth", "scenarios")
 
 ROUNDS = 30
 """Most rounds of expectation-maximisation."""
@@ -40,6 +47,11 @@ PRIOR_SCENARIOS = 10.0
 """How many scenarios the independent coefficients that Sigma is shrunk to count for."""
 CONTEXT_RIDGE = 100.0
 """How many scenarios at unit distance the lack of a context's influence counts for."""
+
+
+def n_features(n_attributes: int, depth: int) -> int:
+    """How many features a subset of at most ``depth`` attributes has."""
+    return depth + 1 + n_attributes + n_attributes * (n_attributes - 1) // 2
 
 
 def features(subsets: Sequence[int], n_attributes: int, depth: int) -> Array:
@@ -108,6 +120,46 @@ class Experience:
             self._root,
             self.misfit,
         )
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file, all or nothing (safetensors)."""
+        tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in _TENSORS}
+        counts = {name: str(getattr(self, name)) for name in _COUNTS}
+        atomic_write_bytes(path, save(tensors, {**counts, "misfit": repr(self.misfit), "format": FORMAT}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Experience:
+        """Read what ``save`` wrote.
+
+        Raises:
+            ConfigError: there is no such file, or it is not one of ours, or it is damaged.
+        """
+        try:
+            with safe_open(str(path), framework="numpy") as file:
+                told = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in _TENSORS}
+            if told.get("format") != FORMAT:
+                raise ValueError("another format")
+            counts = [int(told[name]) for name in _COUNTS]
+            made = cls(*counts, *(tensors[name] for name in _TENSORS), float(told["misfit"]))
+            made.check()
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise ConfigError(f"{path}: not a file of what searches taught ({error})") from None
+        return made
+
+    def check(self) -> None:
+        """Refuse what does not fit together.
+
+        Raises:
+            ValueError: a shape or a number is impossible.
+        """
+        p = n_features(self.n_attributes, self.depth)
+        d, r = self.directions.shape
+        shapes = (self.centre.shape, self.influence.shape, self.covariance.shape)
+        if shapes != ((d,), (1 + r, p), (p, p)):
+            raise ValueError("shapes that do not fit together")
+        if not all(np.isfinite(getattr(self, name)).all() for name in _TENSORS) or not 0 <= self.misfit < np.inf:
+            raise ValueError("numbers that are not finite")
 
     @cached_property
     def _root(self) -> Array:
@@ -199,7 +251,7 @@ def _groups(heard: Sequence[dict[int, list[float]]], n_attributes: int, depth: i
     by_count: dict[int, list[int]] = {}
     for place, samples in enumerate(heard):
         by_count.setdefault(len(samples), []).append(place)
-    p = depth + 1 + n_attributes + n_attributes * (n_attributes - 1) // 2
+    p = n_features(n_attributes, depth)
     groups = []
     for count, places in sorted(by_count.items()):
         subsets = [subset for place in places for subset in heard[place]]

@@ -52,7 +52,7 @@ SHAPE, SPREAD = 1.0, 0.1
 JITTER = 1e-6
 """Variance, relative to that of scores, that keeps the algebra sound where scores are exact."""
 ROUNDING = 1e-9
-TRUST = 0.8
+TRUST = 0.7
 """Probability that a belief holds, before the first score."""
 CONTENDERS, RIVALS = 24, 48
 """Subsets whose evaluation is weighed against noise, and subsets that it may bring forward."""
@@ -290,7 +290,7 @@ class Surrogate:
     def _least_spread(self) -> float:
         """Scale of the inverse-gamma prior: from the belief, or else from what was heard."""
         if self._belief is not None:
-            return SHAPE * self._usual
+            return SPREAD * self._usual
         scores = np.asarray([one.score for one in self._heard])
         return SPREAD * float(scores.var()) if len(scores) else 0.0
 
