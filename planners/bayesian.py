@@ -42,7 +42,7 @@ class BayesianPlanner:
     """Most evaluations, 1 or more."""
     batch: int = 1
     """Subsets asked for at once, 1 or more: for fast servers with few scenarios."""
-    discovery: float = 0.3
+    discovery: float = 0.1
     """What attributes that were never asked together are taken to hide, 0 or more, relative to the range of the scores
     heard: how much is spent on looking for what the model cannot expect."""
     stop_below: float = 0.0

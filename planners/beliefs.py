@@ -140,8 +140,8 @@ class Experience:
                 tensors = {name: file.get_tensor(name) for name in _TENSORS}
             if told.get("format") != FORMAT:
                 raise ValueError("another format")
-            counts = [int(told[name]) for name in _COUNTS]
-            made = cls(*counts, *(tensors[name] for name in _TENSORS), float(told["misfit"]))
+            n_attributes, depth, scenarios = (int(told[name]) for name in _COUNTS)
+            made = cls(n_attributes, depth, scenarios, **tensors, misfit=float(told["misfit"]))
             made.check()
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise ConfigError(f"{path}: not a file of what searches taught ({error})") from None

@@ -40,7 +40,7 @@ from .contract import PlanningProblem
 
 Array = npt.NDArray[np.float64]
 
-HYPOTHESES = ((0.97, 0.03, 0.0), (0.4, 0.6, 0.0), (0.2, 0.0, 0.8))
+HYPOTHESES = ((0.97, 0.03, 0.0), (0.0, 1.0, 0.0), (0.2, 0.0, 0.8))
 """Shares of effects, pairs and synergies in the variance: nearly additive, interacting, deceptive."""
 NOISY_SCALES = (0.5, 1.0, 2.0, 4.0)
 """Standard deviation of scores among subsets of full size, relative to the noise of one evaluation."""
