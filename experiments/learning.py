@@ -1,0 +1,122 @@
+"""Planning that gets cheaper as it goes: each round of searches starts from what the rounds before it taught.
+
+The first round is small and starts cold; each next one is as large as all before it. Which scenario falls into
+which round depends on their order alone, and what a round teaches on its plans alone, so that plans do not depend
+on concurrency, on what the store holds, or on where an earlier run was stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from raise_agent.encoders import HashingEncoder
+from raise_agent.planners import Plan, Rank, Search
+from raise_agent.planners.beliefs import Belief, Experience, History, learn
+from raise_agent.planners.runner import LimitReached, Runner, Task
+from raise_agent.scenario import Scenario
+
+FIRST_ROUND = 64
+"""Scenarios that are planned before anything is learned."""
+REMEMBERED = 1500
+"""Most searches that are learned from: those of the latest scenarios."""
+DIMENSION = 256
+"""Of the embedding of queries."""
+PRIOR_WEIGHT = 0.3
+"""How much a factor of e in the prior's weights counts, beside an embedding of length 1."""
+
+Context = npt.NDArray[np.float64]
+
+
+def contexts(runner: Runner, scenarios: Sequence[Scenario], *, prior: bool) -> list[Context]:
+    """What is known of each scenario beforehand: its query's embedding and, with ``prior``, the prior's first weights.
+
+    Weights are logarithms, less their mean; 0 for what the profile does not hold, or where the prior failed.
+    """
+    encoded = HashingEncoder(DIMENSION).encode([scenario.query for scenario in scenarios]).astype(np.float64)
+    if not prior:
+        return list(encoded)
+    ranked = runner.run([Task(scenario, _first_weights) for scenario in scenarios], origin="prior")
+    n_attributes = len(scenarios[0].profile.keys) if scenarios else 0
+    return [
+        np.concatenate([own, PRIOR_WEIGHT * _centred(weights, n_attributes)])
+        for own, weights in zip(encoded, ranked, strict=True)
+    ]
+
+
+def _first_weights() -> Search[Sequence[float] | None]:
+    weights: Sequence[float] | None = yield Rank(0)
+    return weights
+
+
+def _centred(weights: Sequence[float] | None, n_attributes: int) -> Context:
+    if weights is None:
+        return np.zeros(n_attributes)
+    given = np.asarray(weights, dtype=np.float64)
+    logs = np.log(np.maximum(given, 1e-12))
+    return np.where(given > 0, logs - logs[given > 0].mean(), 0.0)
+
+
+def plan_in_rounds(
+    plan_round: Callable[[Sequence[Scenario], Sequence[Belief | None]], list[Plan]],
+    scenarios: Sequence[Scenario],
+    known: Sequence[Context],
+    depth: int,
+    noise: float,
+    start: Experience | None = None,
+) -> tuple[list[Plan], Experience | None]:
+    """Plan round by round.
+
+    Args:
+        plan_round: plans over scenarios, each with what is believed of it.
+        scenarios: in their order.
+        known: context of each.
+        depth: most questions.
+        noise: standard deviation of one evaluation.
+        start: what earlier runs taught; the first round is then planned with it.
+
+    Returns:
+        A plan per scenario, and what all of them taught; None where nothing was scored.
+
+    Raises:
+        LimitReached: in some round; ``finished`` holds the plans of all rounds.
+    """
+    plans: list[Plan] = []
+    experience = start
+    for places in rounds(len(scenarios), warm=start is not None):
+        beliefs = [experience.belief(known[place]) if experience else None for place in places]
+        try:
+            plans += plan_round([scenarios[place] for place in places], beliefs)
+        except LimitReached as stop:
+            stop.finished = {
+                **dict(enumerate(plans)),
+                **{places[place]: plan for place, plan in stop.finished.items()},
+            }
+            raise
+        experience = _learned(scenarios, plans, known, depth, noise) or experience
+    return plans, experience
+
+
+def rounds(count: int, *, warm: bool) -> Iterator[range]:
+    """Places of the scenarios of each round.
+
+    >>> [len(places) for places in rounds(500, warm=False)]
+    [64, 64, 128, 244]
+    """
+    start, size = 0, FIRST_ROUND
+    while start < count:
+        end = min(count, start + size) if not warm else count
+        yield range(start, end)
+        start, size = end, end
+
+
+def _learned(
+    scenarios: Sequence[Scenario], plans: Sequence[Plan], known: Sequence[Context], depth: int, noise: float
+) -> Experience | None:
+    latest = range(max(0, len(plans) - REMEMBERED), len(plans))
+    histories = [History(plans[place].trace, known[place]) for place in latest]
+    if not any(score is not None for history in histories for _, score in history.scores):
+        return None
+    return learn(histories, len(scenarios[0].profile.keys), depth, noise)
