@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,14 +19,17 @@ from raise_agent.distill.settings import DistillSettings
 from raise_agent.encoders import Encoder, make_encoder
 from raise_agent.errors import ConfigError
 from raise_agent.models.base import Prior, SafetyModel
+from raise_agent.models.policy_prior import PolicyPrior
 from raise_agent.models.served.client import Usage
 from raise_agent.planners import Planner, PlanningProblem, make_planner, planner_class
 from raise_agent.planners.allowance import Allowance, Limits
+from raise_agent.planners.contract import OBJECTIVES
 from raise_agent.planners.runner import Runner
 from raise_agent.scenario import Scenario
 from raise_agent.store import EvaluationStore
 
 from .models import make_models
+from .noise import MEASURE, Noise, check_noise, measure_noise, simulated_noise
 from .progress import ProgressDisplay
 from .sensitivity import measure_sensitivities
 
@@ -57,8 +61,20 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def make_table(cfg: DictConfig) -> AttributeTable:
-    """The attribute table, with costs as configured."""
+def make_table(cfg: DictConfig, price: float = 0.0) -> AttributeTable:
+    """The attribute table, with costs as configured.
+
+    Args:
+        cfg: the ``attributes`` part.
+        price: of any question, in score points, on top of what its attribute costs.
+    """
+    table = _with_costs(cfg)
+    if isinstance(price, bool) or not 0 <= price < math.inf:
+        raise ConfigError(f"price must be 0 or more score points, not {price}")
+    return table.with_costs({attribute.key: attribute.cost + price for attribute in table}) if price else table
+
+
+def _with_costs(cfg: DictConfig) -> AttributeTable:
     table = penguin_table() if cfg.table == "penguin" else load_table(cfg.table)
     costs = cfg.get("costs")
     if costs is None:
@@ -145,6 +161,7 @@ class Bench:
     encoder: Encoder | None
     """Of queries; None where the verb has no use for one."""
     _order: tuple[int, ...] | None = None
+    _noise: Noise | None = None
 
     @contextmanager
     def runner(self, what: str, evaluations: int | None = None) -> Iterator[Runner]:
@@ -152,7 +169,7 @@ class Bench:
 
         Args:
             what: what is being done.
-            evaluations: most evaluations of one search, for the estimate of the time left.
+            evaluations: most evaluations of one search, or in the mean, for the estimate of the time left.
         """
         with ProgressDisplay(what, simulated=self.safety.simulated, evaluations=evaluations) as progress:
             yield Runner(
@@ -166,14 +183,34 @@ class Bench:
             )
 
     def problem(self, scenario: Scenario) -> PlanningProblem:
-        """The planning problem of a scenario: only attributes that its profile holds are worth a plan."""
+        """The planning problem of a scenario: only attributes that its profile holds are worth a plan.
+
+        Where noise is measured, ``noise`` must have been called before a runner is at work.
+        """
         known = scenario.profile.known
         return PlanningProblem(
             n_attributes=len(self.table),
             budget=self.cfg.budget,
             costs=self.table.costs,
             legal=[bool(known >> index & 1) for index in range(len(self.table))],
+            noise=self.noise().points,
+            objective=self.cfg.get("objective", OBJECTIVES[0]),
         )
+
+    def noise(self) -> Noise:
+        """How noisy one evaluation is, as configured; measured the first time, where that is asked for."""
+        if self._noise is None:
+            self._noise = self._find_noise()
+        return self._noise
+
+    def _find_noise(self) -> Noise:
+        configured = self.cfg.noise
+        if configured == MEASURE:
+            with self.runner("noise") as runner:
+                return measure_noise(runner, self.scenarios.planned or self.scenarios.test, self.cfg.budget)
+        if not isinstance(configured, str):
+            return Noise(float(configured), "given")
+        return simulated_noise(self.cfg.llm.judge_noise) if self.safety.simulated else Noise(0.0, "none")
 
     def static_order(self) -> tuple[int, ...]:
         """Attributes by measured sensitivity (paper, Figure 6), the most telling first; on training scenarios."""
@@ -190,6 +227,13 @@ class Bench:
         return planner_from(name, settings, self.table, order)
 
 
+def _check_spending(cfg: DictConfig) -> None:
+    if cfg.spend is not None and cfg.spend < 1:
+        raise ConfigError(f"spend must be 1 or more evaluations, or null, not {cfg.spend}")
+    if cfg.spend_evenly is not None and not 0 <= cfg.spend_evenly <= 1:
+        raise ConfigError(f"spend_evenly must be a share between 0 and 1, or null, not {cfg.spend_evenly}")
+
+
 @contextmanager
 def bench(cfg: DictConfig, folder: Path) -> Iterator[Bench]:
     """Everything a verb needs, from its configuration; closes the store at the end, and a server it started.
@@ -198,11 +242,15 @@ def bench(cfg: DictConfig, folder: Path) -> Iterator[Bench]:
         cfg: the whole configuration.
         folder: of the job's output.
     """
-    table = make_table(cfg.attributes)
+    table = make_table(cfg.attributes, cfg.price)
+    check_noise(cfg.noise)
     if not 1 <= cfg.budget <= len(table):
         raise ConfigError(f"budget must be between 1 and the number of attributes, {len(table)}, not {cfg.budget}")
     if cfg.runner.searches < 1 or cfg.runner.attempts < 1:
         raise ConfigError("runner.searches and runner.attempts must be 1 or more")
+    if "objective" in cfg:
+        _check_spending(cfg)
+        PlanningProblem(len(table), cfg.budget, objective=cfg.objective)
     if "planner" in cfg:
         planner_from(*planner_settings(cfg.planner), table)
     if "distill" in cfg:
@@ -216,4 +264,5 @@ def bench(cfg: DictConfig, folder: Path) -> Iterator[Bench]:
         if limits.tokens is not None and models.usage.uncounted:
             raise ConfigError("limits.tokens: the server does not count tokens; set limits.evaluations or limits.hours")
         allowance = Allowance(limits, models.usage)
-        yield Bench(cfg, table, scenarios, models.safety, models.prior, models.usage, allowance, store, encoder)
+        prior = PolicyPrior(cfg.prior_policy, table) if cfg.get("prior_policy") else models.prior
+        yield Bench(cfg, table, scenarios, models.safety, prior, models.usage, allowance, store, encoder)

@@ -12,12 +12,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -25,9 +25,10 @@ from rich.console import Console
 from raise_agent.files import atomic_write_text
 
 from .design import Design
+from .lessons import Learned, Lesson, LessonKey, study
 from .progress import LIVE_SECONDS, PLAIN_SECONDS
 from .provenance import commit, versions
-from .standings import Block, block_json, block_rows, block_table, difference_table, standings
+from .standings import Block, block_json, block_rows, block_table, difference_table, paragraph, path_tables, standings
 from .tracking import Tracker
 from .trials import Ground, Played, Slice, play
 
@@ -38,25 +39,39 @@ LEGEND = (
     "limit; processor milliseconds of the planner's own code per evaluation."
 )
 SIMULATED = (
-    "**Families marked *simulated* are the embedded model: they say how planners compare in the simulation, nothing "
-    "about a real model.**"
+    "**Families marked *simulated* are the embedded model: how planners compare there, nothing about a real model.**"
 )
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run_design(design: Design) -> list[Block]:
-    """Play it all; blocks in the order of grounds and noises, whatever the number of processes."""
-    slices = design.slices()
-    played: dict[int, Played] = {}
-    done = _Progress(len(slices), simulated=design.simulated)
-    with _pool(min(design.workers, len(slices))) as pool:
-        with _interrupts_ignored():
-            waiting = {pool.submit(play, part): position for position, part in enumerate(slices)}
-        for future in as_completed(waiting):
-            played[waiting[future]] = future.result()
-            done.step(slices[waiting[future]].ground)
+    """Teach and try it all; blocks in the order of grounds and noises, whatever the number of processes."""
+    lessons = {lesson.key: lesson for ground in design.grounds for lesson in design.lessons(ground).values()}
+    untaught = design.slices()
+    done = _Progress(len(lessons) + len(untaught), simulated=design.simulated)
+    with _pool(min(design.workers, len(lessons) + len(untaught))) as pool:
+        learned = dict(zip(lessons, _run(pool, study, list(lessons.values()), done), strict=True))
+        slices = [design.taught(part, learned) for part in untaught]
+        played = _run(pool, play, slices, done)
     done.end()
-    return list(_blocks(design, slices, [played[position] for position in range(len(slices))]))
+    return list(_blocks(design, slices, played, learned))
+
+
+_Part = TypeVar("_Part", Lesson, Slice)
+_Result = TypeVar("_Result")
+
+
+def _run(
+    pool: ProcessPoolExecutor, work: Callable[[_Part], _Result], parts: Sequence[_Part], done: _Progress
+) -> list[_Result]:
+    """What comes of each part, in their order."""
+    results: dict[int, _Result] = {}
+    with _interrupts_ignored():
+        waiting = {pool.submit(work, part): position for position, part in enumerate(parts)}
+    for future in as_completed(waiting):
+        results[waiting[future]] = future.result()
+        done.step(parts[waiting[future]].ground)
+    return [results[position] for position in range(len(parts))]
 
 
 @contextmanager
@@ -107,10 +122,13 @@ def _end_with_the_first_process() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _blocks(design: Design, slices: Sequence[Slice], played: Sequence[Played]) -> Iterator[Block]:
+def _blocks(
+    design: Design, slices: Sequence[Slice], played: Sequence[Played], learned: Mapping[LessonKey, Learned]
+) -> Iterator[Block]:
     for ground in design.grounds:
         parts = [found for part, found in zip(slices, played, strict=True) if part.ground == ground]
         simulated = ground.family.simulated
+        lessons = design.lessons(ground)
         for noise in design.noises:
             yield Block(
                 ground=ground,
@@ -122,6 +140,8 @@ def _blocks(design: Design, slices: Sequence[Slice], played: Sequence[Played]) -
                 refused={key: why for part in parts for key, why in part.refused.items()},
                 reference=design.reference,
                 simulated=simulated,
+                objective=design.objective,
+                taught=None if noise not in lessons else (lessons[noise], learned[lessons[noise].key]),
             )
 
 
@@ -156,7 +176,9 @@ class _Progress:
 
 def tables(blocks: Sequence[Block]) -> str:
     """All results as Markdown, as they are printed."""
-    return "\n\n".join([LEGEND, *([SIMULATED] if any(b.simulated for b in blocks) else []), *map(block_table, blocks)])
+    return "\n\n".join(
+        [paragraph(LEGEND), *([SIMULATED] if any(b.simulated for b in blocks) else []), *map(block_table, blocks)]
+    )
 
 
 def write(design: Design, blocks: Sequence[Block], cfg: DictConfig, folder: Path, tracker: Tracker) -> None:
@@ -196,6 +218,7 @@ def _metrics(blocks: Sequence[Block]) -> dict[str, float]:
         for (planner, limit), standing in standings(block).items():
             if math.isfinite(standing.captured.mean):
                 found[f"benchmark/{where}/{planner}/{limit}"] = standing.captured.mean
+                found[f"benchmark_prefixes/{where}/{planner}/{limit}"] = standing.prefixes.mean
     return found
 
 
@@ -206,7 +229,7 @@ def _csv(blocks: Sequence[Block]) -> str:
         "family simulated n_attributes budget noise seed instance planner evaluations used path value nothing best"
     )
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*columns.split(), "static", "captured"])
+    writer.writerow([*columns.split(), "static", "captured", "prefixes", "steps"])
     for block in blocks:
         references = {(r.seed, r.instance): r for r in block.references}
         ground = block.ground
@@ -214,13 +237,31 @@ def _csv(blocks: Sequence[Block]) -> str:
         for t in block.trials:
             r = references[t.seed, t.instance]
             what = (t.seed, t.instance, t.planner, t.evaluations, t.used, " ".join(map(str, t.path)))
-            writer.writerow([*head, *what, t.value, r.nothing, r.best, r.static, t.captured])
+            writer.writerow(
+                [
+                    *head,
+                    *what,
+                    t.value,
+                    r.nothing,
+                    r.best,
+                    r.static,
+                    t.captured,
+                    t.prefixes,
+                    " ".join(map(str, t.steps)),
+                ]
+            )
     return text.getvalue()
 
 
 def _report(blocks: Sequence[Block], figures: Sequence[str], run: Mapping[str, Any], cfg: DictConfig) -> str:
     parts = ["# Benchmark", tables(blocks)]
     parts += [f"![{name.removesuffix('.png').replace('_', ' ')}]({FIGURES}/{name})" for name in figures]
+    along = (
+        "True value in score points after that many questions along the path, each planner within its largest limit, "
+        "± half its 95 % interval over instances. Then the share of the oracle's gain, mean over all prefixes of the "
+        "path but the empty one, in %, by most evaluations. That mean is below 100 % even for the best path."
+    )
+    parts += ["## Along the path", along, *map(path_tables, blocks)]
     differences = [table for block in blocks if (table := difference_table(block))]
     if differences:
         about = "Share captured less that of the reference, in percentage points, paired by instance, [95 %]."

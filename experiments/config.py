@@ -222,6 +222,10 @@ class CommonConfig:
     budget: int = MISSING
     """Most questions."""
     attributes: AttributesConfig = field(default_factory=AttributesConfig)
+    price: float = MISSING
+    """What any question costs, in score points, on top of what its attribute costs."""
+    noise: Any = MISSING
+    """Standard deviation of one evaluation's score, in points; or ``auto``, or ``measure``."""
     data: Any = MISSING
     llm: Any = MISSING
     runner: RunnerConfig = field(default_factory=RunnerConfig)
@@ -241,6 +245,21 @@ class PlanConfig(CommonConfig):
     planner: Any = MISSING
     explore: int = MISSING
     """Random subsets scored per scenario beside the search, 0 or more, for distillation."""
+    learn: bool = MISSING
+    """Whether searches start from what those before them taught; for planners that can."""
+    learned: str | None = None
+    """File of what an earlier run taught, ``experience.safetensors`` of its folder."""
+    prior_policy: str | None = None
+    """Folder of a policy that takes the place of the prior."""
+    objective: str = MISSING
+    """What makes a path good: ``budget``, the worth of the whole path, or ``prefixes``, the mean worth of its
+    prefixes."""
+    spend: int | None = None
+    """Most evaluations of all searches together, whether the store holds them or not; null lets each search make up
+    to its planner's."""
+    spend_evenly: float | None = None
+    """Share of them, 0 to 1, that is split evenly among the searches; the rest, and what a search leaves of its share,
+    goes to those that expect most of another evaluation. null: 1 for searches that start cold, else 0.75."""
 
 
 @dataclass
@@ -269,6 +288,22 @@ class RunConfig(PlanConfig):
 
 
 @dataclass
+class BenchmarkLearningConfig:
+    """What planners that start warm are taught before the trials."""
+
+    instances: int = MISSING
+    """How many are searched, per family, number of attributes, budget and noise."""
+    evaluations: int = MISSING
+    """Most evaluations of each of these searches."""
+    planner: Any = MISSING
+    """Searches, cold: a name, or settings with one."""
+    family: Any = None
+    """Whose instances are searched, a name, or settings with one; null takes those of the family that is tested."""
+    seed: int = MISSING
+    """Draws these instances; not among those tested."""
+
+
+@dataclass
 class BenchmarkConfig:
     """``raise-agent benchmark``"""
 
@@ -289,6 +324,10 @@ class BenchmarkConfig:
     """Each draws instances of its own."""
     prior: bool = MISSING
     """Whether families that have a prior answer planners that ask for one."""
+    objective: str = MISSING
+    """What makes a path good: ``budget``, the worth of the whole path, or ``prefixes``, the mean worth of its
+    prefixes."""
+    learning: BenchmarkLearningConfig = field(default_factory=BenchmarkLearningConfig)
     reference: str | None = None
     """The planner that the others are compared with; null takes the first."""
     strategies_at: int = MISSING

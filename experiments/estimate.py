@@ -82,7 +82,12 @@ def estimate(bench: Bench, name: str, settings: Mapping[str, Any], scenarios: Se
     else:
         planner = bench.planner(name, settings)
     evaluations, rankings = count_questions(bench, planner, scenarios[:DRY_RUNS])
-    wanted = (evaluations + bench.cfg.explore) * len(scenarios) + unordered
+    searching = evaluations * len(scenarios)
+    if bench.cfg.spend is not None and bench.cfg.spend < searching:
+        # Searches that are cut short rank less, too.
+        rankings *= bench.cfg.spend / searching
+        searching = bench.cfg.spend
+    wanted = searching + bench.cfg.explore * len(scenarios) + unordered
     stored = 0
     if not unordered:
         digests = [scenario.digest for scenario in scenarios]

@@ -1,17 +1,19 @@
-"""Plots of a benchmark: convergence (paper, Figure 14) and how subsets compare (Figures 7 and 13)."""
+"""Plots of a benchmark: convergence (paper, Figure 14), the way along the path (Figure 15), and how subsets compare
+(Figures 7 and 13)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from .standings import Block, standings
+from .standings import Block, last_of, standings
 from .trials import QUANTILES
 
 FORMATS = ("svg", "png")
@@ -20,12 +22,16 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _SIMULATED = "simulated scores: nothing about a real model"
 _MOST_PANELS = 3
 """Panels beside one another."""
+_ASIDE = 0.05
+"""Of a question, between planners that are drawn beside one another."""
+_LEGEND_INCHES = 1.4
+"""Width of one entry."""
 _MOST_SHOWN = 60
 """Instances shown one by one; of more, every second or third."""
 
 
 def draw_family(blocks: Sequence[Block], folder: Path, strategies_at: int) -> list[Path]:
-    """Both plots of one family, as SVG and PNG; what was written.
+    """All plots of one family, as SVG and PNG; what was written.
 
     Args:
         blocks: those of the family, a panel each.
@@ -35,6 +41,7 @@ def draw_family(blocks: Sequence[Block], folder: Path, strategies_at: int) -> li
     label = blocks[0].ground.family.label
     return [
         *_save(_convergence(blocks), folder, f"convergence_{_file_name(label)}"),
+        *_save(_steps(blocks), folder, f"steps_{_file_name(label)}"),
         *_save(_strategies(blocks, strategies_at), folder, f"strategies_{_file_name(label)}"),
     ]
 
@@ -112,9 +119,50 @@ def _convergence(blocks: Sequence[Block]) -> Figure:
         axes.set_xlabel("evaluations per instance")
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     panels[0].set_ylabel("share of the oracle's gain")
-    lines, labels = panels[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    _legend(figure, panels[0])
     return figure
+
+
+def _steps(blocks: Sequence[Block]) -> Figure:
+    """True value against questions asked along the path, each planner within its largest limit, with 95 % intervals."""
+    figure, panels = _panels(blocks, 3.7)
+    for axes, block in zip(panels, blocks, strict=True):
+        table = standings(block)
+        asked = range(block.ground.budget + 1)
+        for position, planner in enumerate(block.planners):
+            last = last_of(block, table, planner)
+            if last is None:
+                continue
+            # Beside one another: planners that find the same path would hide each other.
+            aside = _ASIDE * (position - (len(block.planners) - 1) / 2)
+            places = [questions + aside for questions in asked]
+            colour = _COLOURS[position % len(_COLOURS)]
+            axes.plot(
+                places,
+                [step.mean for step in last.steps],
+                color=colour,
+                marker=_MARKERS[position % len(_MARKERS)],
+                markersize=4,
+                linewidth=1,
+                linestyle="--" if planner == block.reference else "-",
+                label=planner,
+            )
+            lows, highs = [step.low for step in last.steps], [step.high for step in last.steps]
+            axes.vlines(places, lows, highs, color=colour, linewidth=0.7)
+        best = fmean(reference.best for reference in block.references)
+        axes.axhline(best, color="black", linewidth=0.8, label="best subset")
+        axes.set_xticks(asked)
+        axes.set_xlabel(f"questions asked, after at most {block.evaluations[-1]} evaluations")
+    panels[0].set_ylabel("safety score")
+    _legend(figure, panels[0])
+    return figure
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """One for all panels, below them."""
+    lines, labels = axes.get_legend_handles_labels()
+    columns = max(1, int(figure.get_figwidth() / _LEGEND_INCHES))
+    figure.legend(lines, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
 
 
 def _strategies(blocks: Sequence[Block], strategies_at: int) -> Figure:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from raise_agent.attributes import parse_spellings
 from raise_agent.envs.dynamics import Rules, State, is_truncated, start, step
 from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.planners import Plan, Planner, Search, available_planners
+from raise_agent.planners.beliefs import Belief
 from raise_agent.planners.runner import Runner, Task, search_rng
 from raise_agent.planners.static import whole_order
 from raise_agent.policies import AcquisitionPolicy, Ask
@@ -30,6 +31,10 @@ from .assembly import Bench
 
 AGENTS = ("none", "random", "static", "distilled", "full")
 ALIASES = {"oracle": "exhaustive"}
+
+EVENLY_COLD, EVENLY_TAUGHT = 1.0, 0.75
+"""Share of ``spend`` that is split evenly, where ``spend_evenly`` does not say. Searches that start cold know of no
+scale but that of their own few scores, so that what one expects cannot be compared with what another does."""
 
 Chooser = Callable[[Inquiry, Disclosure, State], int]
 """What an agent does next, from what it may see: an attribute index, or the answer action."""
@@ -173,16 +178,34 @@ def plan_all(
     scenarios: Sequence[Scenario],
     name: str,
     configured: tuple[str, Mapping[str, Any]],
+    beliefs: Sequence[Belief | None] | None = None,
+    spend: int | None = None,
 ) -> list[Plan]:
-    """A plan per scenario; by the configured planner if it has that name, else by one with its own defaults."""
+    """A plan per scenario; by the configured planner if it has that name, else by one with its own defaults.
+
+    Args:
+        bench: table, budget, noise, configuration.
+        runner: runs the searches.
+        scenarios: to plan over.
+        name: of the planner.
+        configured: name and settings of the configured planner.
+        beliefs: what earlier searches taught about each scenario; None lets all start cold.
+        spend: most evaluations of all searches together; None lets each make up to its planner's.
+    """
     settings = configured[1] if configured[0] == name else {}
     planner = bench.planner(name, settings)
+    noisy = bench.noise().points > 0
 
-    def begin(scenario: Scenario) -> Search[Plan]:
-        return planner.search(bench.problem(scenario), search_rng(bench.cfg.seed, scenario))
+    def begin(scenario: Scenario, belief: Belief | None) -> Search[Plan]:
+        problem = replace(bench.problem(scenario), belief=belief)
+        return planner.search(problem, search_rng(bench.cfg.seed, scenario))
 
-    tasks = [Task(scenario, partial(begin, scenario)) for scenario in scenarios]
-    return runner.run(tasks, origin=origin_of(name, planner))
+    believed = beliefs or [None] * len(scenarios)
+    tasks = [Task(s, partial(begin, s, belief), noisy) for s, belief in zip(scenarios, believed, strict=True)]
+    evenly = bench.cfg.get("spend_evenly")
+    if evenly is None:
+        evenly = EVENLY_COLD if None in believed else EVENLY_TAUGHT
+    return runner.run(tasks, origin=origin_of(name, planner), evaluations=spend, evenly=evenly)
 
 
 def origin_of(name: str, planner: Planner) -> str:

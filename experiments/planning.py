@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -21,14 +22,14 @@ from raise_agent.subsets import mask_of, members
 
 from .assembly import Bench, planner_settings
 from .estimate import Estimate, estimate
-from .methods import plan_all
+from .learning import plan_and_learn
 from .provenance import content_digest, describe_run
 from .tables import markdown_table, number
 from .tracking import Tracker
 
 _log = logging.getLogger(__name__)
 
-PLANS, SUMMARY = "plans.jsonl", "plan.json"
+PLANS, SUMMARY, EXPERIENCE = "plans.jsonl", "plan.json", "experience.safetensors"
 
 
 Scores = dict[str, dict[int, float]]
@@ -52,11 +53,14 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
         raise ConfigError("no scenario to plan over: data.split leaves none for train and validation")
     configured = planner_settings(bench.cfg.planner)
     limit = configured[1].get("evaluations")
-    expected = _estimate(bench, configured, scenarios)
+    if bench.cfg.spend is not None:
+        share = math.ceil(bench.cfg.spend / len(scenarios))
+        limit = share if limit is None else min(limit, share)
+    expected = _prepare(bench, configured, scenarios)
     with bench.runner(f"planning with {configured[0]}", limit) as runner:
         plans: list[Plan] = []
         try:
-            plans = plan_all(bench, runner, scenarios, configured[0], configured)
+            plans, experience = plan_and_learn(bench, runner, scenarios, configured)
             explored = explore(bench, runner, scenarios)
         except LimitReached as stop:
             found = dict(enumerate(plans)) or stop.finished
@@ -64,6 +68,8 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
             _write(bench, folder, over, [found[place] for place in sorted(found)], runner.tally, expected)
             raise LimitReachedError(f"{stop}; {len(found):,} plans are in {folder / PLANS}") from None
         tally = runner.tally
+    if experience is not None:
+        experience.save(folder / EXPERIENCE)
     summary = _write(bench, folder, scenarios, plans, tally, expected)
     spent = {"unscored": tally.unscored, "requests": bench.usage.requests, "tokens": bench.usage.tokens}
     figures = {key: value for key, value in summary["figures"].items() if value is not None}
@@ -73,20 +79,42 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
         [{"attribute": key, "share": share} for key, share in summary["first_questions"].items()],
     )
     tracker.artifact("plans", "plans", folder / PLANS)
-    return {
-        scenario.digest: {s: score for s, score in (*plan.trace, *more) if score is not None}
-        for scenario, plan, more in zip(scenarios, plans, explored, strict=True)
-    }
+    scores: Scores = {}
+    for scenario, plan, more in zip(scenarios, plans, explored, strict=True):
+        scores[scenario.digest] = mean_scores(plan)
+        for subset, score in more:
+            if score is not None:
+                # The search heard the same draw first.
+                scores[scenario.digest].setdefault(subset, score)
+    return scores
 
 
-def _estimate(bench: Bench, configured: tuple[str, dict[str, Any]], scenarios: Sequence[Scenario]) -> Estimate | None:
-    """Say what planning will take before it is spent; what is simulated costs nothing."""
-    if bench.safety.simulated or not bench.cfg.runner.estimate_on:
-        return None
+def mean_scores(plan: Plan) -> dict[int, float]:
+    """Subset -> score, the mean of its samples where it was asked for more than once; without what is unscored."""
+    drawn: dict[int, list[float]] = {}
+    for subset, score in plan.trace:
+        if score is not None:
+            drawn.setdefault(subset, []).append(score)
+    # A sum divided would tell apart what scored the same, by rounding.
+    return {s: found[0] if len(set(found)) == 1 else sum(found) / len(found) for s, found in drawn.items()}
+
+
+def _prepare(bench: Bench, configured: tuple[str, dict[str, Any]], scenarios: Sequence[Scenario]) -> Estimate | None:
+    """Find out how noisy evaluations are, and say what planning will take before it is spent.
+
+    What is simulated costs nothing, so nothing is said of it.
+    """
     try:
+        noise = bench.noise()
+        if noise.pairs:
+            _log.warning("noise of one evaluation: %g points, measured on %d pairs", noise.points, noise.pairs)
+        if bench.safety.simulated or not bench.cfg.runner.estimate_on:
+            return None
         expected = estimate(bench, *configured, scenarios)
     except LimitReached as stop:
-        raise LimitReachedError(f"{stop} of those that the estimate is measured on; nothing is planned yet") from None
+        raise LimitReachedError(
+            f"{stop} of those that noise and the estimate are measured on; nothing is planned yet"
+        ) from None
     _log.warning("%s", expected)
     return expected
 
@@ -135,7 +163,7 @@ def _random_subsets(bench: Bench, scenario: Scenario, count: int) -> list[int]:
 
 def _plain(bench: Bench, scenario: Scenario, plan: Plan) -> dict[str, Any]:
     """A plan without anything a user said."""
-    scores = dict(plan.trace)
+    scores = mean_scores(plan)
     prefixes = [mask_of(plan.path[:length]) for length in range(len(plan.path) + 1)]
     return {
         "id": scenario.id,
@@ -151,11 +179,18 @@ def summarise(bench: Bench, scenarios: Sequence[Scenario], plans: Sequence[Plan]
     """Figures of a planning run."""
     values = [plan.value for plan in plans if plan.value is not None]
     first = [plan.path[0] for plan in plans if plan.path]
+    spent = [plan.evaluations for plan in plans]
+    most = [min(bench.cfg.budget, scenario.profile.known.bit_count()) for scenario in scenarios]
+    early = sum(len(plan.path) < length for plan, length in zip(plans, most, strict=True))
     name, settings = planner_settings(bench.cfg.planner)
     return {
         **describe_run(bench.cfg.seed, simulated=bench.safety.simulated),
         "planner": {"name": name, **settings},
         "explore": bench.cfg.explore,
+        "objective": bench.cfg.objective,
+        "spend": bench.cfg.spend,
+        "price": bench.cfg.price,
+        "noise": asdict(bench.noise()),
         "data": {
             "name": bench.scenarios.name,
             "scenarios": len(scenarios),
@@ -168,7 +203,10 @@ def summarise(bench: Bench, scenarios: Sequence[Scenario], plans: Sequence[Plan]
             "mean_value": sum(values) / len(values) if values else None,
             "plans_without_value": len(plans) - len(values),
             "mean_questions": sum(len(plan.path) for plan in plans) / max(1, len(plans)),
-            "mean_evaluations": sum(plan.evaluations for plan in plans) / max(1, len(plans)),
+            "ended_early": early / max(1, len(plans)),
+            "mean_evaluations": sum(spent) / max(1, len(plans)),
+            "least_evaluations": min(spent, default=0),
+            "most_evaluations": max(spent, default=0),
             "unfinished": len(bench.scenarios.planned) - len(plans),
         },
         "first_questions": {key: first.count(i) / max(1, len(plans)) for i, key in enumerate(bench.table.keys)},
@@ -197,13 +235,21 @@ def plan_table(summary: dict[str, Any]) -> str:
         ["mean value of the plan", "-" if value is None else number(value)],
         ["plans without a scored value", f"{figures['plans_without_value']:,}"],
         ["mean questions", number(figures["mean_questions"])],
+        *([["plans that end before the budget", f"{figures['ended_early']:.0%}"]] if figures["ended_early"] else []),
         ["mean evaluations", number(figures["mean_evaluations"], 1)],
+        *_spread(figures),
         *_cut(summary["answers"]),
         *([f"first question: {key}", f"{share:.0%}"] for key, share in _top(summary["first_questions"])),
     ]
     return markdown_table(
         [f"planner {summary['planner']['name']}{' (simulated)' if summary['simulated'] else ''}", ""], rows
     )
+
+
+def _spread(figures: dict[str, Any]) -> list[list[str]]:
+    """How unlike searches spent, where they did."""
+    least, most = figures["least_evaluations"], figures["most_evaluations"]
+    return [] if least == most else [["least, most evaluations", f"{least:,}, {most:,}"]]
 
 
 def _cut(answers: dict[str, int] | None) -> list[list[str]]:

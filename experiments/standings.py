@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from textwrap import fill
 from typing import Any
 
+from .lessons import Learned, Lesson
 from .statistics import Mean, mean_interval
 from .tables import interval, markdown_table, number
 from .trials import Ground, Reference, Trial
@@ -25,6 +27,10 @@ class Standing:
     """The limit."""
     captured: Mean
     """Share of the oracle's gain."""
+    prefixes: Mean
+    """Share of the oracle's gain, mean over all prefixes of the path but the empty one."""
+    steps: tuple[Mean, ...]
+    """True value after 0, 1, ..., budget questions, in score points."""
     difference: Mean | None
     """Share captured less that of the reference, paired by instance; None for the reference itself."""
     used: float
@@ -38,6 +44,8 @@ class Standing:
             "planner": self.planner,
             "evaluations": self.evaluations,
             "captured": self.captured.to_json(),
+            "prefixes": self.prefixes.to_json(),
+            "steps": [mean.to_json() for mean in self.steps],
             "difference": None if self.difference is None else self.difference.to_json(),
             "used": self.used,
             "cpu_ms_per_evaluation": self.cpu_ms if math.isfinite(self.cpu_ms) else None,
@@ -62,6 +70,10 @@ class Block:
     reference: str
     """Label of the planner that the others are compared with."""
     simulated: bool
+    objective: str = "budget"
+    """What planners were told makes a path good."""
+    taught: tuple[Lesson, Learned] | None = None
+    """What planners that start warm were taught; None where none does."""
 
     @property
     def instances(self) -> int:
@@ -106,6 +118,8 @@ def standings(block: Block) -> dict[tuple[str, int], Standing]:
             planner=planner,
             evaluations=evaluations,
             captured=_mean(trial.captured for trial in trials),
+            prefixes=_mean(trial.prefixes for trial in trials),
+            steps=tuple(map(mean_interval, zip(*(trial.steps for trial in trials), strict=True))),
             difference=difference,
             used=fmean(trial.used for trial in trials),
             cpu_ms=median([1000 * trial.cpu / trial.used if trial.used else math.nan for trial in trials]),
@@ -140,10 +154,12 @@ def block_json(block: Block) -> dict[str, Any]:
         "n_attributes": block.ground.n_attributes,
         "budget": block.ground.budget,
         "noise": block.noise,
+        "objective": block.objective,
         "instances": block.instances,
         "oracle_gain": mean_interval([r.best - r.nothing for r in block.references]).to_json(),
         "random_subset": block.random().to_json(),
         "static_top": block.static().to_json(),
+        "learning": None if block.taught is None else _taught_json(*block.taught),
         "planners": [
             {
                 "planner": planner,
@@ -162,6 +178,23 @@ def block_json(block: Block) -> dict[str, Any]:
     }
 
 
+def _taught_json(lesson: Lesson, learned: Learned) -> dict[str, Any]:
+    learning = lesson.learning
+    return {
+        "family": lesson.ground.family.label,
+        "family_name": lesson.ground.family.name,
+        "family_settings": dict(lesson.ground.family.settings),
+        "simulated": lesson.ground.family.simulated,
+        "context": lesson.context,
+        "instances": learning.instances,
+        "seed": learning.seed,
+        "planner": learning.planner.name,
+        "planner_settings": dict(learning.planner.settings),
+        "evaluations": learned.evaluations,
+        "cpu_seconds": learned.seconds,
+    }
+
+
 def block_rows(block: Block) -> list[dict[str, Any]]:
     """One flat row per planner and limit, for a tracker's table."""
     return [
@@ -176,6 +209,7 @@ def block_rows(block: Block) -> list[dict[str, Any]]:
             "captured": standing.captured.mean,
             "captured_low": standing.captured.low,
             "captured_high": standing.captured.high,
+            "prefixes": standing.prefixes.mean,
             "used": standing.used,
             "cpu_ms_per_evaluation": standing.cpu_ms,
         }
@@ -199,29 +233,92 @@ def block_table(block: Block) -> str:
         rows.append(
             [
                 planner,
-                *(_share(table.get((planner, limit))) for limit in block.evaluations),
+                *(_share(table, planner, limit, "captured") for limit in block.evaluations),
                 *(str(needed(block, table, planner, level) or "-") for level in LEVELS),
                 "n/a" if last is None else number(last.used, 1),
                 "n/a" if last is None else number(last.cpu_ms, 3),
             ]
         )
     random, static = block.random(), block.static()
-    lines = [f"### {_heading(block)}", markdown_table(header, rows), _reference_line(block, random, static)]
+    lines = [f"### {_heading(block)}", markdown_table(header, rows)]
+    if block.objective == "prefixes":
+        lines.append(prefix_table(block))
+    lines.append(paragraph(_reference_line(block, random, static)))
+    if block.taught is not None:
+        lines.append(paragraph(_taught_line(*block.taught)))
     refused = {planner: text for (planner, limit), text in block.refused.items() if (planner, limit) not in table}
-    lines += [f"n/a, {planner}: {text}" for planner, text in refused.items()]
+    lines += [paragraph(f"n/a, {planner}: {text}") for planner, text in refused.items()]
     return "\n\n".join(lines)
+
+
+def prefix_table(block: Block) -> str:
+    """Share captured, mean over all prefixes of the path but the empty one, by planner and limit, as Markdown."""
+    table = standings(block)
+    rows = [
+        [planner, *(_share(table, planner, limit, "prefixes") for limit in block.evaluations)]
+        for planner in block.planners
+    ]
+    return markdown_table(["mean over prefixes", *map(str, block.evaluations)], rows)
+
+
+def last_of(block: Block, table: Mapping[tuple[str, int], Standing], planner: str) -> Standing | None:
+    """How a planner stands within the largest limit that it searches within; None where there is none."""
+    found = [table[planner, limit] for limit in block.evaluations if (planner, limit) in table]
+    return found[-1] if found else None
+
+
+def steps_table(block: Block) -> str:
+    """True value after 0, 1, ..., budget questions, each planner within its largest limit, as Markdown."""
+    table = standings(block)
+    rows = []
+    for planner in block.planners:
+        last = last_of(block, table, planner)
+        empty = ["n/a"] * (block.ground.budget + 1)
+        rows.append([planner, *([_with_half(mean, 2) for mean in last.steps] if last else empty)])
+    header = ["after ... questions", *map(str, range(block.ground.budget + 1))]
+    return markdown_table(header, rows)
+
+
+def path_tables(block: Block) -> str:
+    """How good a path is on the way to its end, as Markdown."""
+    return f"### {_heading(block)}\n\n{steps_table(block)}\n\n{prefix_table(block)}"
+
+
+def paragraph(text: str) -> str:
+    """Text in lines that a terminal of 120 columns shows whole."""
+    return fill(text, 118, break_long_words=False, break_on_hyphens=False)
 
 
 def _heading(block: Block) -> str:
     return block.title.replace("(simulated)", "(*simulated*)") + f", {block.instances} instances"
 
 
-def _share(standing: Standing | None) -> str:
+def _share(table: Mapping[tuple[str, int], Standing], planner: str, limit: int, which: str) -> str:
+    standing = table.get((planner, limit))
     if standing is None:
         return "n/a"
-    mean = standing.captured
-    half = f" ±{100 * (mean.high - mean.mean):.1f}" if math.isfinite(mean.high) else ""
-    return number(100 * mean.mean, 1) + half
+    return _with_half(_in_percent(standing.captured if which == "captured" else standing.prefixes), 1)
+
+
+def _with_half(mean: Mean, digits: int) -> str:
+    half = f" ±{mean.high - mean.mean:.{digits}f}" if math.isfinite(mean.high) else ""
+    return number(mean.mean, digits) + half
+
+
+def _in_percent(share: Mean) -> Mean:
+    return Mean(100 * share.mean, 100 * share.low, 100 * share.high, share.n)
+
+
+def _taught_line(lesson: Lesson, learned: Learned) -> str:
+    learning, family = lesson.learning, lesson.ground.family
+    whose = (
+        f"{'other ' if lesson.context else ''}instances of {family.label}{' (*simulated*)' if family.simulated else ''}"
+    )
+    known = "with" if lesson.context else "without"
+    return (
+        f"Warm: taught by {learning.planner.label} on {learning.instances} {whose}, {learned.evaluations:,} "
+        f"evaluations in all, {known} what is known beforehand; {learned.seconds:.1f} s."
+    )
 
 
 def _reference_line(block: Block, random: Mean, static: Mean) -> str:
@@ -248,5 +345,4 @@ def difference_table(block: Block) -> str:
 
 
 def _points(difference: Mean) -> str:
-    scaled = Mean(100 * difference.mean, 100 * difference.low, 100 * difference.high, difference.n)
-    return interval(scaled, 1)
+    return interval(_in_percent(difference), 1)

@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from raise_agent.errors import ConfigError, RaiseError
 from raise_agent.planners import Evaluate, Plan, Planner, PlanningProblem, Search, make_planner
+from raise_agent.planners.beliefs import Belief, Experience
 from raise_agent.planners.drive import drive
 from raise_agent.planners.families import Instance, is_simulated, make_family
 from raise_agent.planners.families.scaling import full_subsets
@@ -28,6 +30,8 @@ from raise_agent.subsets import mask_of, members
 BEST_OF_RANDOM = "best_of_random"
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 """Of the values of all subsets of full size, kept to show how far random ones are spread."""
+PRIOR_WEIGHT = 0.3
+"""How much a factor of e in the prior's weights counts in a context, beside an embedding of length 1."""
 _LEAST_GAIN = 1e-6
 """Of a smaller oracle's gain, in score points, no share is taken."""
 _MASK = (1 << 64) - 1
@@ -61,6 +65,8 @@ class Named:
     label: str
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    warm: bool = False
+    """Whether a planner's searches start from what searches of other instances taught."""
 
     def planner(self, evaluations: int) -> Planner:
         """The planner with this limit.
@@ -120,6 +126,12 @@ class Slice:
     evaluations: tuple[int, ...]
     prior: bool
     """Whether ``Rank`` is answered."""
+    objective: str = "budget"
+    """What makes a path good, as planners are told."""
+    experience: Mapping[float, Experience] = field(default_factory=dict)
+    """Noise -> what planners that start warm are taught; empty where none does."""
+    context: bool = True
+    """Whether they are told what is known of an instance beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +175,10 @@ class Trial:
     """True value of the path's subset, in score points."""
     captured: float
     """Share of the oracle's gain that the path's subset brings; not a number where there is none."""
+    steps: tuple[float, ...]
+    """True value after 0, 1, ..., budget questions, in score points; where the path ends before, it stays."""
+    prefixes: float
+    """Share of the oracle's gain, mean over the steps but the first; not a number where there is none."""
     cpu: float
     """Processor seconds of the planner's own code."""
 
@@ -177,12 +193,31 @@ class Played:
     """(planner's label, limit) -> why the planner does not search within it."""
 
 
+def value_of(instance: Instance) -> Callable[[int], float]:
+    """The true value of one subset."""
+    return lambda subset: float(instance.values(np.asarray([subset], dtype=np.int64))[0])
+
+
+def context_of(instance: Instance, prior: bool) -> npt.NDArray[np.float64] | None:
+    """What is known of an instance before it is searched; None where nothing is.
+
+    The family's context, and with ``prior`` the logarithms of the prior's weights when nothing is known, less their
+    mean; 0 where the prior failed.
+    """
+    known = [] if instance.context is None else [instance.context]
+    if prior and instance.weights is not None:
+        weights = instance.weights(0)
+        logs = np.zeros(instance.n_attributes) if weights is None else np.log(np.asarray(weights, dtype=np.float64))
+        known.append(PRIOR_WEIGHT * (logs - logs.mean()))
+    return np.concatenate(known) if known else None
+
+
 class Values:
     """True values of one instance, each computed once; those of full size at once, for the oracle."""
 
     def __init__(self, instance: Instance, budget: int) -> None:
-        self._instance = instance
         ends = full_subsets(instance.n_attributes, budget)
+        self._value = value_of(instance)
         self.full = instance.values(ends)
         """Values of all subsets of full size."""
         self._known: dict[int, float] = dict(zip(ends.tolist(), self.full.tolist(), strict=True))
@@ -191,7 +226,7 @@ class Values:
         """The value of one subset."""
         value = self._known.get(subset)
         if value is None:
-            value = self._known[subset] = float(self._instance.values(np.asarray([subset], dtype=np.int64))[0])
+            value = self._known[subset] = self._value(subset)
         return value
 
 
@@ -256,44 +291,64 @@ def play(part: Slice) -> Played:
         )
         played.references.append(reference)
         for noise in part.noises:
+            belief = _belief(part, instances[index], noise)
             for planner in part.planners:
+                problem = PlanningProblem(
+                    ground.n_attributes,
+                    ground.budget,
+                    noise=noise,
+                    objective=part.objective,
+                    belief=belief if planner.warm else None,
+                )
                 for evaluations in part.evaluations:
-                    judge = Judge(values, noise, ground.key("noise", part.seed, index))
-                    instance = instances[index]
                     try:
-                        plan, cpu = _search(part, instance, planner.planner(evaluations), judge, noise, index)
+                        trial = _trial(part, planner, evaluations, problem, instances[index], values, reference)
                     except ConfigError as refusal:
                         played.refused[planner.label, evaluations] = str(refusal)
-                        continue
-                    value = values(mask_of(plan.path))
-                    _check(planner.label, evaluations, judge, plan, ground)
-                    played.trials.append(
-                        Trial(
-                            noise=noise,
-                            seed=part.seed,
-                            instance=index,
-                            planner=planner.label,
-                            evaluations=evaluations,
-                            used=judge.evaluations,
-                            path=plan.path,
-                            value=value,
-                            captured=reference.captured(value),
-                            cpu=cpu,
-                        )
-                    )
+                    else:
+                        played.trials.append(trial)
     return played
 
 
-def _search(
-    part: Slice, instance: Instance, planner: Planner, judge: Judge, noise: float, index: int
-) -> tuple[Plan, float]:
-    """The plan, and processor seconds of the planner's own code."""
+def _belief(part: Slice, instance: Instance, noise: float) -> Belief | None:
+    """What planners that start warm believe of an instance."""
+    experience = part.experience.get(noise)
+    if experience is None:
+        return None
+    return experience.belief(context_of(instance, part.prior) if part.context else None)
+
+
+def _trial(
+    part: Slice,
+    planner: Named,
+    evaluations: int,
+    problem: PlanningProblem,
+    instance: Instance,
+    values: Values,
+    reference: Reference,
+) -> Trial:
     ground = part.ground
-    problem = PlanningProblem(ground.n_attributes, ground.budget, noise=noise)
-    rng = np.random.default_rng(ground.key("search", part.seed, index))
+    judge = Judge(values, problem.noise, ground.key("noise", reference.seed, reference.instance))
+    rng = np.random.default_rng(ground.key("search", reference.seed, reference.instance))
     spent = [0.0]
-    plan = drive(_timed(planner.search(problem, rng), spent), judge, instance.weights if part.prior else None)
-    return plan, spent[0]
+    search = _timed(planner.planner(evaluations).search(problem, rng), spent)
+    plan = drive(search, judge, instance.weights if part.prior else None)
+    _check(planner.label, evaluations, judge, plan, ground)
+    steps = tuple(values(mask_of(plan.path[:length])) for length in range(problem.budget + 1))
+    return Trial(
+        noise=problem.noise,
+        seed=reference.seed,
+        instance=reference.instance,
+        planner=planner.label,
+        evaluations=evaluations,
+        used=judge.evaluations,
+        path=plan.path,
+        value=steps[-1],
+        captured=reference.captured(steps[-1]),
+        steps=steps,
+        prefixes=fmean(map(reference.captured, steps[1:])),
+        cpu=spent[0],
+    )
 
 
 def _timed(search: Search[Plan], spent: list[float]) -> Search[Plan]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from math import comb, inf
+from operator import or_
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,6 +41,8 @@ class BayesianPlanner:
     considered and the neighbours of the best, that differ in one attribute.
     """
 
+    learns: ClassVar[bool] = True
+    """Makes use of ``PlanningProblem.belief``."""
     evaluations: int = 20
     """Most evaluations, 1 or more."""
     batch: int = 1
@@ -46,13 +51,16 @@ class BayesianPlanner:
     """What attributes that were never asked together are taken to hide, 0 or more, relative to the range of the scores
     heard: how much is spent on looking for what the model cannot expect."""
     stop_below: float = 0.0
-    """The search ends once one more evaluation is expected to bring less than this, in score points."""
+    """The search ends once one more evaluation is expected to bring less than this, in score points. Where scores are
+    exact and nothing is believed beforehand, not before every attribute was asked."""
 
     def __post_init__(self) -> None:
         check_evaluations(self.evaluations)
         if isinstance(self.batch, bool) or not isinstance(self.batch, int) or self.batch < 1:
             raise ConfigError(f"batch must be 1 or more, a whole number, not {self.batch!r}")
-        if not 0 <= self.stop_below < float("inf"):
+        if not 0 <= self.discovery < inf:
+            raise ConfigError(f"discovery must be a number, 0 or more, not {self.discovery}")
+        if not 0 <= self.stop_below < inf:
             raise ConfigError(f"stop_below must be 0 or more score points, not {self.stop_below}")
 
     def search(self, problem: PlanningProblem, rng: np.random.Generator) -> Search[Plan]:
@@ -118,20 +126,31 @@ class _Search:
         surrogate = self.surrogate
         if self.board.samples:
             self.consider_neighbours(surrogate.masks[int(np.argmax(surrogate.means()))])
-        chosen, first = list[int](), inf
+        chosen, first, measured = list[int](), inf, self.measured()
         while len(chosen) < count:
             gains = self.gains()
-            if surrogate.exact:
+            if surrogate.exact or not self.board.samples:
                 gains[[surrogate.columns[subset] for subset in chosen]] = -1.0
             column = self.any_of_the_largest(gains)
-            if gains[column] < 0 or (self.board.samples and gains[column] < stop_below):
+            if gains[column] < 0 or (measured and gains[column] < stop_below):
                 break
-            first = first if chosen or not self.board.samples else float(gains[column])
+            first = first if chosen or not measured else float(gains[column])
             chosen.append(surrogate.masks[column])
             surrogate.expect(column)
             known = surrogate.known[column]
             self.untried[np.outer(known, known) > 0] = 0.0
         return chosen, first
+
+    def measured(self) -> bool:
+        """Whether gains are in score points already.
+
+        The noise or a belief tells their scale. Where neither does, the scores do, once every attribute was asked:
+        after one score every gain would be 0, after two very little.
+        """
+        samples = self.board.samples
+        if not samples or not self.surrogate.exact or self.problem.belief is not None:
+            return bool(samples)
+        return reduce(or_, samples) == self.problem.pool
 
     def gains(self) -> Array:
         """What one more evaluation of each candidate is expected to bring; below 0 where it may not be asked."""
@@ -159,11 +178,11 @@ class _Search:
 
     def doubts_on_the_path(self) -> Array:
         """How little is known of each prefix of the path that may be the best one."""
-        means, deviations = self.surrogate.moments()
-        doubts = np.zeros(len(means))
-        path = self.best_path(means + deviations)
+        path = self.best_path(self.worths() + self.surrogate.moments()[1])
+        # Its prefixes may be new to the model.
+        _, deviations = self.surrogate.moments()
+        doubts = np.zeros(len(deviations))
         places = [self.surrogate.columns[mask_of(path[: length + 1])] for length in range(len(path))]
-        places = [place for place in places if place < len(doubts)]
         doubts[places] = deviations[places] / self.problem.depth
         return doubts
 
@@ -179,7 +198,7 @@ class _Search:
         if not self.board.samples:
             return members(self.problem.pool)[: self.problem.depth]
         if self.prefixes:
-            return self.best_path(self.surrogate.means())
+            return self.best_path(self.worths())
         return self.in_order(self.best_end())
 
     def best_end(self) -> int:
@@ -196,8 +215,19 @@ class _Search:
         if end.bit_count() > EXACT_SIZE:
             return best_order(end, self.board.estimate)
         self.surrogate.add(submasks(end))
-        means = self.surrogate.means()
-        return best_order(end, lambda subset: float(means[self.surrogate.columns[subset]]))
+        worths = self.worths()
+        return best_order(end, lambda subset: float(worths[self.surrogate.columns[subset]]))
+
+    def worths(self) -> Array:
+        """The worth of each candidate: as scored where that is exact, else as expected.
+
+        The model need not be able to follow scores of several sizes.
+        """
+        worths = self.surrogate.means()
+        if self.surrogate.exact:
+            for subset in self.board.samples:
+                worths[self.surrogate.columns[subset]] = self.board.worth(subset)
+        return worths
 
     def best_path(self, worths: Array) -> tuple[int, ...]:
         """The path whose prefixes are worth most together; of a large problem, the best one to a likely end."""

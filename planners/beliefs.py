@@ -17,6 +17,7 @@ so that a few searches teach little and many teach much. The paper has no such s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,8 +112,16 @@ class Experience:
     misfit: float
 
     def belief(self, context: Array | None = None) -> Belief:
-        """What to believe of a scenario of which ``context`` is known."""
-        known = np.zeros(self.directions.shape[1]) if context is None else (context - self.centre) @ self.directions
+        """What to believe of a scenario of which ``context`` is known; passed over where none was learned from.
+
+        Raises:
+            ConfigError: the context is of another length than those learned from.
+        """
+        known = np.zeros(self.directions.shape[1])
+        if context is not None and len(self.centre):
+            if np.shape(context) != self.centre.shape:
+                raise ConfigError(f"a context of {len(self.centre)} numbers is expected, not {np.shape(context)}")
+            known = (context - self.centre) @ self.directions
         return Belief(
             self.n_attributes,
             self.depth,
@@ -124,8 +133,9 @@ class Experience:
     def save(self, path: str | Path) -> None:
         """Write it to a file, all or nothing (safetensors)."""
         tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in _TENSORS}
-        counts = {name: str(getattr(self, name)) for name in _COUNTS}
-        atomic_write_bytes(path, save(tensors, {**counts, "misfit": repr(self.misfit), "format": FORMAT}))
+        told = {name: getattr(self, name) for name in (*_COUNTS, "misfit")}
+        # One entry only: several would be written in any order.
+        atomic_write_bytes(path, save(tensors, {FORMAT: json.dumps(told, sort_keys=True)}))
 
     @classmethod
     def load(cls, path: str | Path) -> Experience:
@@ -136,14 +146,15 @@ class Experience:
         """
         try:
             with safe_open(str(path), framework="numpy") as file:
-                told = file.metadata() or {}
+                metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in _TENSORS}
-            if told.get("format") != FORMAT:
+            if FORMAT not in metadata:
                 raise ValueError("another format")
+            told = json.loads(metadata[FORMAT])
             n_attributes, depth, scenarios = (int(told[name]) for name in _COUNTS)
             made = cls(n_attributes, depth, scenarios, **tensors, misfit=float(told["misfit"]))
             made.check()
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, OverflowError) as error:
             raise ConfigError(f"{path}: not a file of what searches taught ({error})") from None
         return made
 
@@ -158,7 +169,10 @@ class Experience:
         shapes = (self.centre.shape, self.influence.shape, self.covariance.shape)
         if shapes != ((d,), (1 + r, p), (p, p)):
             raise ValueError("shapes that do not fit together")
-        if not all(np.isfinite(getattr(self, name)).all() for name in _TENSORS) or not 0 <= self.misfit < np.inf:
+        tensors = [getattr(self, name) for name in _TENSORS]
+        if any(tensor.dtype != np.float64 for tensor in tensors):
+            raise ValueError("numbers that are not of 64 bits")
+        if not all(np.isfinite(tensor).all() for tensor in tensors) or not 0 <= self.misfit < np.inf:
             raise ValueError("numbers that are not finite")
 
     @cached_property
@@ -178,11 +192,15 @@ def learn(histories: Sequence[History], n_attributes: int, depth: int, noise: fl
         noise: standard deviation of one evaluation, in score points.
 
     Raises:
-        ConfigError: no search heard a score.
+        ConfigError: no search heard a score, a subset is of other attributes or larger than ``depth``, or contexts do
+            not fit together.
     """
     told = [(h, history.context) for history in histories if (h := _heard(history))]
     if not told:
         raise ConfigError("nothing to learn from: no search has heard a score")
+    for subset in {subset for scores, _ in told for subset in scores}:
+        if subset >> n_attributes or subset.bit_count() > depth:
+            raise ConfigError(f"subset {subset:#b} is not one of at most {depth} of {n_attributes} attributes")
     centre, directions, known = _principal([context for _, context in told])
     design = np.concatenate([np.ones((len(told), 1)), known], axis=1)
     groups = _groups([scores for scores, _ in told], n_attributes, depth, noise)
@@ -202,6 +220,8 @@ def learn(histories: Sequence[History], n_attributes: int, depth: int, noise: fl
         influence = np.linalg.solve(design.T @ design + ridge, design.T @ means)
         around = means - design @ influence
         covariance = (left + around.T @ around + PRIOR_SCENARIOS * start) / (len(told) + PRIOR_SCENARIOS)
+        # What rounding leaves asymmetric would grow from round to round.
+        covariance = (covariance + covariance.T) / 2
         before, misfit = misfit, max(errors / len(everything), LEAST_MISFIT * within)
         if abs(misfit - before) < SETTLED * before:
             break
@@ -271,11 +291,16 @@ def _principal(contexts: Sequence[Array | None]) -> tuple[Array, Array, Array]:
     """Mean, directions (d, r) and coordinates (k, r) of the contexts, each direction of unit variance or less."""
     if any(context is None for context in contexts):
         return np.zeros(0), np.zeros((0, 0)), np.zeros((len(contexts), 0))
+    if len({context.shape for context in contexts if context is not None}) > 1:
+        raise ConfigError("contexts must all be of one length")
     table = np.asarray(contexts, dtype=np.float64)
+    if not np.isfinite(table).all():
+        raise ConfigError("contexts must be finite numbers")
     centre = table.mean(axis=0)
     _, sizes, axes = np.linalg.svd(table - centre, full_matrices=False)
-    kept = min(DIRECTIONS, int((sizes > 1e-6 * max(sizes[0], 1e-12)).sum()))
-    directions = axes[:kept].T * (np.sqrt(len(table)) / sizes[0])
+    largest = max(sizes.max(initial=0.0), 1e-12)
+    kept = min(DIRECTIONS, int((sizes > 1e-6 * largest).sum()))
+    directions = axes[:kept].T * (np.sqrt(len(table)) / largest)
     return centre, directions, (table - centre) @ directions
 
 

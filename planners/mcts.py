@@ -5,277 +5,374 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import lru_cache
+from itertools import combinations, islice
 from math import comb
-from typing import NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
 
-from raise_agent.envs.dynamics import State, askable, start, step
 from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.subsets import mask_of, members, subsets_of_size
 
+from .additive import TINY, Array, PairwiseFit
 from .contract import Plan, PlanningProblem, Rank, Search
-from .ordering import best_order
+from .ordering import EXACT_SIZE, best_order
 from .registry import register
 from .scoreboard import Scoreboard, check_evaluations
 from .static import check_order, whole_order
 
 PRIORS = ("role", "static", "uniform")
 
-REPEATS = 8
-"""So many simulations in a row may end in a subset asked before; then one is drawn that was not."""
-DRAWS = 16
-"""So many random subsets are drawn to find one not asked before; then the first such is taken."""
-
-_Choice = TypeVar("_Choice")
-
-
-class _Edge(NamedTuple):
-    """An action that is legal at a node, and where it leads."""
-
-    action: int
-    """Attribute to ask, or ``rules.answer``."""
-    prior: float
-    """Weight among the node's actions; they sum to 1."""
-    child: _Node
-
-
-@dataclass(slots=True)
-class _Node:
-    """One subset, however it was reached."""
-
-    visits: int = 0
-    total: float = 0.0
-    """Sum of the worths backed up, in score points."""
-    edges: Sequence[_Edge] | None = None
-    """None until expanded; empty where the conversation ends."""
-    done: bool = False
-    """Whether nothing new is to be found: the conversation ends here and was asked, or all children are done."""
-
-
-class _Tree:
-    """The state of one search."""
-
-    def __init__(self, problem: PlanningProblem, board: Scoreboard, rng: np.random.Generator) -> None:
-        self.problem = problem
-        self.board = board
-        self.rng = rng
-        self.nodes: dict[int, _Node] = {}
-        self.root = self.node(0)
-        self.prior: Sequence[float] | None = None
-        """Weight of each attribute, as last told by the prior; None where there is none."""
-        self.low, self.high = math.inf, -math.inf
-        """Range of the worths backed up."""
-        self.costs = (0.0,) * problem.n_attributes if problem.costs is None else problem.costs
-        self.gains = [0.0] * (problem.n_attributes + 1)
-        """What each action seems to add less its cost; the last, answering, is as good as the average."""
-        self.sizes = range(problem.depth, problem.depth - 1 if problem.free else -1, -1)
-        """Sizes that a subset may have when the conversation ends."""
-        self.n_ends = sum(comb(problem.pool.bit_count(), size) for size in self.sizes)
-
-    def node(self, key: int) -> _Node:
-        """The node of a subset; with bit n, of answering there."""
-        return self.nodes.setdefault(key, _Node())
-
-    def actions(self, state: State) -> tuple[int, ...]:
-        """What may be done next; answering early is a choice only where asking costs."""
-        attributes = members(askable(self.problem.rules, state, self.problem.pool))
-        return attributes if self.problem.free or not attributes else (*attributes, self.problem.rules.answer)
-
-    def pick(self, choices: Sequence[_Choice]) -> _Choice:
-        """One of these at random."""
-        return choices[0] if len(choices) == 1 else choices[int(self.rng.random() * len(choices))]
-
-    def draw_unasked(self) -> int:
-        """A random end that was not asked before; there must be one."""
-        for _ in range(DRAWS):
-            state = start()
-            while actions := self.actions(state):
-                state = step(self.problem.rules, state, self.pick(actions))
-            if state.asked not in self.board.scores:
-                return state.asked
-        ends = (subset for size in self.sizes for subset in subsets_of_size(self.problem.pool, size))
-        return next(end for end in ends if end not in self.board.scores)
+DESCENTS = 32
+"""Imagined descents before each evaluation."""
+PATHS = 24
+"""The same for the objective ``prefixes``, where all nodes on the way are weighed."""
+TRUST = 0.5
+"""How far the prior is believed at first: by how many standard deviations, of those among subsets of full size, it
+makes the expected scores of these subsets differ."""
+ANY_OF_EQUALS = 1e-9
+"""What luck adds to weights so that equals are told apart."""
+BARRED = 1e18
+"""What makes an attribute the last to be taken."""
 
 
 @register("mcts")
 @dataclass(frozen=True, slots=True)
 class MCTSPlanner:
-    """PUCT over subsets, guided by a prior, completing each new subset to the budget (paper, Algorithm 1).
+    """Descends the tree of subsets by upper confidence, in imagination; scores the most promising end (paper, 5.2).
 
-    The tree is a table with one node per subset, however it was reached, since the order of asking does not
-    change what is known. A simulation selects by
+    Before each evaluation ``DESCENTS`` simulations start below random second-level nodes of the tree and go on to the
+    budget, each time to the child of highest
 
-        Q(U+a) + c * prior(a | U) * sqrt(sum_b N_b) / (1 + N_a)
+        Q(U+a) - Q(U) + c' * s * (1 / (1 + N_a) + sum_{b in U} 2 / (1 + N_ab))
 
-    expands one node, completes its subset by an epsilon-greedy draw from the prior with
-    eps(d) = eps0 / (1 + exp(d - D/2)), has the completed subset scored and backs the score up.
+    N counts how often an attribute, or two together, were in a subset scored; Q is the expected score by an account
+    with effects of attributes and pairs (``PairwiseFit``), s its standard deviation; c' is uniform in 0..c, one for
+    each descent. Of the subsets where they end, that of highest
 
-    Deliberate differences from the paper:
+        expected improvement + discovery * (range of the scores) * (share of all pairs first asked together in it)
 
-    - Q is scaled to 0..1 by the scores seen in this search, so that ``c`` means the same on every scale.
-    - Q counts one visit more, worth the mean of the parent plus what the attribute adds more than the others,
-      by an additive account of the scores so far. The paper leaves open what an unvisited child is worth.
-    - The sum under the root is at least 1, so that the prior has a say in the first choice too.
-    - A completion scored before is backed up again without an evaluation, ``REPEATS`` times in a row at most.
-      Selection passes over what is fully explored.
-    - The path is not that of highest Q: it ends in the best subset scored, the lowest indices of equals, and
-      some evaluations are kept back to put it in the order whose prefixes are best.
-    - Where asking costs, answering is an action at every node, and what is backed up is score less cost.
+    is scored; with noise, expected improvement over the best expected score, times 1 - noise / sqrt(noise^2 + s(U)^2),
+    be it new or scored before. The account learns the score, and with it every node of the tree.
+
+    Where asking costs, all nodes passed may be scored, by worth. For the objective ``prefixes``, the path of best
+    prefixes by mean and standard deviation is taken, and of these prefixes the least known is scored.
+
+    Sources: PUCT from the paper; statistics shared by all nodes that hold an attribute, Gelly and Silver (2011); c'
+    drawn at random, Vaswani et al. (2020); expected improvement, Jones, Schonlau and Welch (1998), with noise Huang et
+    al. (2006). Deliberate differences from the paper:
+
+    - A node's value is what the account expects, not the mean over its visits: a score tells of all subsets that share
+      attributes, not only of the nodes passed. Backing up means (of a few visits each) gained nothing beside it.
+    - A simulation costs no evaluation; only the best of them is judged.
+    - The prior is asked once, at the empty subset. The first subset is its favourite; from then on it is the account's
+      first guess of the effects, which scores correct.
+    - No subset is asked twice where scores are exact.
+    - The path is not that of highest Q at each depth: it ends in the best subset scored, the lowest indices of equals
+      (with noise, of highest expected score), in the order of best expected prefixes.
     """
 
     evaluations: int = 20
     """Most evaluations, 1 or more. On simulated scenarios 20 reach 0.99 of the best gain with budget 3."""
-    c: float = 0.5
-    """Weight of exploration, 0 or more."""
-    eps0: float = 0.2
-    """Scale, 0 to 1, of the chance that a completion draws uniformly."""
+    c: float = 2.0
+    """Weight of exploration in descents, 0 or more."""
+    discovery: float = 1.0
+    """What attributes that were never asked together are taken to hide, 0 or more, relative to the range of scores."""
     prior: str = "role"
     """``role`` asks the prior model, and is uniform where there is none; ``static``; ``uniform``."""
     order: tuple[int, ...] = ()
     """For the static prior: attribute indices, best first, those left out after; weights are 1/rank."""
-    rank_every_node: bool = True
-    """Whether the prior model is asked at each node that is expanded, or only at the empty subset."""
-    prefix_share: float = 0.15
-    """Share of the evaluations, 0 to below 1, kept for prefixes of the best subset found; never more than there
-    are and, where asking costs, never fewer than one path has."""
+    prefix_share: float = 0.0
+    """Share of the evaluations, 0 to below 1, kept to measure the prefixes of the best subset found, so that their
+    order is not only expected; never more than there are and, where asking costs, never fewer than one path has."""
 
     def __post_init__(self) -> None:
         check_evaluations(self.evaluations)
         object.__setattr__(self, "order", check_order(self.order))
         if not (math.isfinite(self.c) and self.c >= 0):
             raise ConfigError(f"c must be a number, 0 or more, not {self.c}")
-        if not 0 <= self.eps0 <= 1:
-            raise ConfigError(f"eps0 must be between 0 and 1, not {self.eps0}")
+        if not (math.isfinite(self.discovery) and self.discovery >= 0):
+            raise ConfigError(f"discovery must be a number, 0 or more, not {self.discovery}")
         if self.prior not in PRIORS:
             raise ConfigError(f"unknown prior {self.prior!r}: {did_you_mean(self.prior, PRIORS)}")
         if not 0 <= self.prefix_share < 1:
             raise ConfigError(f"prefix_share must be 0 or more and below 1, not {self.prefix_share}")
 
     def search(self, problem: PlanningProblem, rng: np.random.Generator) -> Search[Plan]:
-        """Simulate, then put the best subset found in order."""
+        """Descend, score, learn; then put the best subset found in order."""
         board = Scoreboard(problem, self.evaluations)
-        tree = _Tree(problem, board, rng)
+        weights = yield from self._weights(problem)
+        tree = _Tree(self, problem, board, rng, weights)
+        kept = self._kept_for_prefixes(problem)
+        while board.left > kept:
+            subset, gain = tree.choose()
+            heard = (yield from board.draw([subset], gain)) if subset is not None else []
+            if subset is None or not heard:
+                break
+            tree.learn()
+        yield from _ask_prefixes(board, tree)
+        return board.plan(tree.best_path())
+
+    def _weights(self, problem: PlanningProblem) -> Search[Sequence[float] | None]:
+        """One weight per attribute; None without a prior."""
         if self.prior == "static":
             order = whole_order(self.order, problem.n_attributes)
-            tree.prior = [1.0 / (1 + order.index(attribute)) for attribute in range(problem.n_attributes)]
-        kept = self._kept_for_prefixes(problem)
-        repeats = 0
-        while board.left > kept and len(board.scores) < tree.n_ends:
-            state, path = self._select(tree)
-            yield from self._expand(tree, state, path[-1])
-            end = self._complete(tree, state, path[-1])
-            repeats = repeats + 1 if end in board.scores else 0
-            if repeats > REPEATS:
-                path, end, repeats = path[:1], tree.draw_unasked(), 0
-            yield from board.ask([end])
-            _back_up(tree, path, board.worth(end))
-        yield from _ask_prefixes(board)
-        return board.plan(_best_path(board))
+            return [1.0 / (1 + order.index(attribute)) for attribute in range(problem.n_attributes)]
+        if self.prior == "role" and problem.depth:
+            weights: Sequence[float] | None = yield Rank(0)
+            return weights
+        return None
 
     def _kept_for_prefixes(self, problem: PlanningProblem) -> int:
         """How many evaluations the simulations leave over."""
+        if problem.objective == "prefixes":
+            return 0
         prefixes = (1 << problem.depth) - (2 if problem.free else 1)
         wanted = max(int(self.prefix_share * self.evaluations), 0 if problem.free else problem.depth)
         return max(0, min(wanted, prefixes, self.evaluations - 1))
 
-    def _select(self, tree: _Tree) -> tuple[State, list[_Node]]:
-        """Walk from the empty subset to a node not expanded yet, or to where the conversation ends."""
-        state, path = start(), [tree.root]
-        while path[-1].edges:
-            edge = self._best_edge(tree, path[-1], path[-1].edges)
-            if edge is None:
-                path[-1].done = True
-                state, path = start(), [tree.root]
-            else:
-                state = step(tree.problem.rules, state, edge.action)
-                path.append(edge.child)
-        return state, path
 
-    def _best_edge(self, tree: _Tree, node: _Node, edges: Sequence[_Edge]) -> _Edge | None:
-        """The edge of highest Q plus exploration, any of equals; None where all children are done."""
-        explore = self.c * math.sqrt(max(1, sum([edge.child.visits for edge in edges])))
-        gains = tree.gains
-        usual = sum([gains[edge.action] for edge in edges]) / len(edges)
-        mean = node.total / node.visits if node.visits else 0.0
-        low, scale = tree.low, 1.0 / (tree.high - tree.low) if tree.high > tree.low else 0.0
-        highest, best = -math.inf, list[_Edge]()
-        for edge in edges:
-            action, prior, child = edge
-            if child.done:
-                continue
-            q = (child.total + mean + gains[action] - usual) / (child.visits + 1)
-            urgency = ((q - low) * scale if scale else 0.0) + explore * prior / (child.visits + 1)
-            if urgency > highest:
-                highest, best = urgency, [edge]
-            elif urgency == highest:
-                best.append(edge)
-        return tree.pick(best) if best else None
+class _Tree:
+    """The state of one search."""
 
-    def _expand(self, tree: _Tree, state: State, node: _Node) -> Search[None]:
-        """Give the node its actions, each with its prior weight and its child; once."""
-        if node.edges is not None:
-            return
-        actions = tree.actions(state)
-        weights = (yield from self._weights(tree, state)) if actions else ()
-        total = sum(weights[action] for action in actions)
-        node.edges = [
-            _Edge(action, weights[action] / total, tree.node(state.asked | 1 << action)) for action in actions
-        ]
+    def __init__(
+        self,
+        planner: MCTSPlanner,
+        problem: PlanningProblem,
+        board: Scoreboard,
+        rng: np.random.Generator,
+        weights: Sequence[float] | None,
+    ) -> None:
+        self.planner, self.problem, self.board, self.rng = planner, problem, board, rng
+        n, self.n_legal = problem.n_attributes, problem.pool.bit_count()
+        self.exact, self.prefixes = problem.noise == 0, problem.objective == "prefixes"
+        smallest = 0 if not problem.free else min(1, problem.depth) if self.prefixes else problem.depth
+        self.sizes = range(smallest, problem.depth + 1)
+        """Sizes that may be scored."""
+        self.n_nodes = sum(comb(self.n_legal, size) for size in self.sizes)
+        self.legal = _rows([problem.pool], n)[0]
+        self.bits = np.left_shift(1, np.arange(n, dtype=np.int64))
+        self.costs = np.zeros(n) if problem.costs is None else np.asarray(problem.costs)
+        self.prior = np.zeros(n) if weights is None else np.asarray(weights) * self.legal
+        self.fit = PairwiseFit(problem, self.guess())
+        self.starts = _nodes_at(problem.pool, min(2, problem.depth), n)
+        self.together = np.zeros((n, n))
+        """How often two attributes were in a subset scored; on the diagonal, how often one was."""
+        self.low, self.high = math.inf, -math.inf
+        """Range of the worths heard."""
+        self.paid = np.zeros(0)
+        """What asking each subset heard costs, (t,)."""
+        self.learnt = 0
+        """How much of the trace was taken into account."""
 
-    def _weights(self, tree: _Tree, state: State) -> Search[Sequence[float]]:
-        """One weight per action; answering weighs what an attribute does on average."""
-        if self.prior == "role" and (self.rank_every_node or state == start()):
-            tree.prior = yield Rank(state.asked)
-        if tree.prior is not None:
-            attributes = members(askable(tree.problem.rules, state, tree.problem.pool))
-            total = sum(tree.prior[attribute] for attribute in attributes)
-            if total > 0:
-                return [*tree.prior, total / len(attributes)]
-        return [1.0] * (tree.problem.n_attributes + 1)
+    def guess(self) -> Array:
+        """What the prior makes of each attribute: its weight, centred and scaled to ``TRUST``."""
+        if self.n_legal == self.problem.depth:
+            return np.zeros_like(self.prior)
+        off = (self.prior - self.prior.sum() / self.n_legal) * self.legal
+        size = self.problem.depth
+        spread = math.sqrt(float(off @ off) / self.n_legal * size * (self.n_legal - size) / (self.n_legal - 1))
+        return np.asarray(TRUST * off / spread if spread > 0 else off)
 
-    def _complete(self, tree: _Tree, state: State, node: _Node) -> int:
-        """The subset in which the conversation ends when the node's prior, epsilon-greedy, goes on from here."""
-        prior = {edge.action: edge.prior for edge in node.edges or ()}
-        while actions := tree.actions(state):
-            eps = self.eps0 / (1.0 + math.exp(state.asked.bit_count() - tree.problem.depth / 2))
-            if tree.rng.random() >= eps:
-                highest = max([prior[action] for action in actions])
-                actions = tuple([action for action in actions if prior[action] == highest])
-            state = step(tree.problem.rules, state, tree.pick(actions))
-        return state.asked
+    # --- which subset is scored next --------------------------------------------------------------------------------
+
+    def choose(self) -> tuple[int | None, float]:
+        """The subset to score, None where all were, and what that is expected to bring."""
+        if self.exact and len(self.board.scores) >= self.n_nodes:
+            return None, 0.0
+        if not self.board.trace:
+            favourites = np.argsort(-(self.prior + ANY_OF_EQUALS * self.rng.random(len(self.prior)) - (1 - self.legal)))
+            return mask_of(favourites[: self.problem.depth].tolist()), math.inf
+        if self.fit.heard:
+            nodes = self.descend()
+            subsets = self.subsets(nodes)
+            gains = self.gains(nodes)
+            open_to = [gain if self.may_be_asked(s) else -1.0 for s, gain in zip(subsets, gains.tolist(), strict=True)]
+            gain = max(open_to)
+            if gain >= 0:
+                return subsets[open_to.index(gain)], gain
+        return self.any_unasked(), 0.0 if self.fit.heard else math.inf
+
+    def descend(self) -> Array:
+        """Where imagined descents end, (m, n); all nodes they pass where any may be scored."""
+        fit = self.fit
+        bonus = 2 * fit.deviation / (1 + self.together)
+        alone = bonus.diagonal() / 2
+        bonus.flat[:: len(alone) + 1] = 0.0
+        effects = fit.effects - self.costs
+        nodes = self.starts[self.starting(effects)]
+        optimism = self.planner.c * self.rng.random((len(nodes), 1))
+        worth = effects + nodes @ fit.pairs + optimism * (alone + nodes @ bonus) - BARRED * (1 - self.legal + nodes)
+        passed, places = [nodes], np.arange(len(nodes))
+        for _ in range(min(2, self.problem.depth), self.problem.depth):
+            best = worth.argmax(axis=1)
+            nodes = nodes.copy()
+            nodes[places, best] = 1.0
+            worth += fit.pairs[best] + optimism * bonus[best]
+            worth[places, best] = -BARRED
+            passed.append(nodes)
+        return nodes if len(self.sizes) == 1 else np.concatenate([*passed, *self.shallow()])
+
+    def starting(self, effects: Array) -> npt.NDArray[np.int64]:
+        """Places of the second-level nodes where descents start: random ones, half of many by their expected score."""
+        count = len(self.starts)
+        descents = PATHS if self.prefixes else DESCENTS
+        places = self.rng.permutation(count)[:descents]
+        if count > 2 * DESCENTS:
+            worth = self.starts @ effects + ((self.starts @ self.fit.pairs) * self.starts).sum(axis=1) / 2
+            likely = len(places) // 2
+            places[:likely] = np.argpartition(-worth, likely)[:likely]
+        return places
+
+    def shallow(self) -> list[Array]:
+        """The nodes above those where descents start."""
+        sizes = range(self.sizes.start, min(2, self.problem.depth))
+        return [_nodes_at(self.problem.pool, size, len(self.legal)) for size in sizes]
+
+    def gains(self, nodes: Array) -> Array:
+        """What scoring each of these nodes is expected to bring, (m,)."""
+        means, deviations = self.fit.moments(nodes)
+        fresh = ((nodes @ (self.together == 0)) * nodes).sum(axis=1) / max(self.n_legal * (self.n_legal - 1), 1)
+        surprise = self.planner.discovery * (self.high - self.low) * fresh
+        if self.prefixes:
+            return np.asarray(self.doubts(nodes, means, deviations) + surprise)
+        best = self.high if self.exact else float((self.fit.fitted() - self.paid).max())
+        gains = _excess(means - nodes @ self.costs - best, deviations)
+        if not self.exact:
+            gains *= 1 - self.problem.noise / np.sqrt(self.problem.noise**2 + np.square(deviations))
+        return np.asarray(gains + surprise)
+
+    def doubts(self, nodes: Array, means: Array, deviations: Array) -> Array:
+        """How little is known of each prefix of the path that may be the best; 0 for other nodes."""
+        subsets = self.subsets(nodes)
+        hopes = means + deviations - nodes @ self.costs
+        path = self.path_of_best_prefixes(self.with_scores(subsets, hopes))
+        prefixes = {mask_of(path[:length]) for length in range(1, len(path) + 1)}
+        return np.where([subset in prefixes for subset in subsets], deviations / self.problem.depth, 0.0)
+
+    def may_be_asked(self, subset: int) -> bool:
+        """Whether another score tells more: a new subset, or one whose scores are noisy and do come."""
+        return subset not in self.board.scores or (not self.exact and self.board.scores[subset] is not None)
+
+    def subsets(self, nodes: Array) -> list[int]:
+        """Rows of 0 and 1 as bitmasks."""
+        found: list[int] = (nodes.astype(np.int64) @ self.bits).tolist()
+        return found
+
+    def any_unasked(self) -> int | None:
+        """A random subset not asked before; None where there is none."""
+        if len(self.board.scores) >= self.n_nodes:
+            return None
+        pool = members(self.problem.pool)
+        for size in self.rng.permutation(self.sizes):
+            subset = mask_of(pool[i] for i in self.rng.permutation(len(pool))[:size])
+            if subset not in self.board.scores:
+                return subset
+        return next(
+            s for size in self.sizes for s in subsets_of_size(self.problem.pool, size) if s not in self.board.scores
+        )
+
+    def learn(self) -> None:
+        """Take what was heard since into account; what is unscored tells nothing."""
+        for subset, score in islice(self.board.trace, self.learnt, None):
+            known = _rows([subset], len(self.legal))[0]
+            self.together += np.outer(known, known)
+            if score is not None:
+                self.fit.add(known, score)
+                self.paid = np.append(self.paid, known @ self.costs)
+                worth = score - self.paid[-1]
+                self.low, self.high = min(self.low, worth), max(self.high, worth)
+        self.learnt = len(self.board.trace)
+
+    # --- what is found ----------------------------------------------------------------------------------------------
+
+    def best_path(self) -> tuple[int, ...]:
+        """The path to the best subset scored, or the one of best prefixes; without any score, the lowest indices."""
+        lowest = members(self.problem.pool)[: self.problem.depth]
+        if not self.fit.heard:
+            return lowest
+        if self.prefixes:
+            subsets = [*self.subsets(self.descend()), *self.board.samples]
+            return self.path_of_best_prefixes(self.with_scores(subsets, self.expected(subsets)))
+        ends = [s for s in self.board.samples if not self.problem.free or s.bit_count() == self.problem.depth]
+        if self.exact or not ends:
+            end = self.board.best([*ends, mask_of(lowest)])
+        else:
+            end = ends[int(np.argmax(self.expected(ends)))]
+        if end.bit_count() > EXACT_SIZE:
+            return best_order(end, self.board.estimate)
+        below = _submasks(end)
+        worths = self.with_scores(below, self.expected(below))
+        return best_order(end, worths.__getitem__)
+
+    def expected(self, subsets: Sequence[int]) -> Array:
+        """Expected worths of subsets."""
+        nodes = _rows(subsets, len(self.legal))
+        return self.fit.moments(nodes)[0] - nodes @ self.costs
+
+    def with_scores(self, subsets: Sequence[int], worths: Array) -> dict[int, float]:
+        """Worths by subset, the given ones where they were not scored exactly."""
+        found = dict(zip(subsets, worths.tolist(), strict=True))
+        if self.exact:
+            found |= {s: worth for s in found if (worth := self.board.worth(s)) is not None}
+        return found
+
+    def path_of_best_prefixes(self, worths: dict[int, float]) -> tuple[int, ...]:
+        """Among the paths that lead over these nodes alone, the full one whose prefixes are worth most together."""
+        ahead: dict[int, tuple[float, int]] = {0: (0.0, 0)}
+        for subset in sorted(worths, key=int.bit_count):
+            before = [(ahead[rest][0], -i) for i in members(subset) if (rest := subset & ~(1 << i)) in ahead]
+            if before:
+                most, last = max(before)
+                ahead[subset] = most + worths[subset], -last
+        subset = max((s for s in ahead if s.bit_count() == self.problem.depth), key=lambda s: ahead[s][0])
+        path = list[int]()
+        while subset:
+            path.append(ahead[subset][1])
+            subset &= ~(1 << path[-1])
+        return tuple(reversed(path))
 
 
-def _back_up(tree: _Tree, path: Sequence[_Node], worth: float | None) -> None:
-    """Add a worth to every node on the path; what is unscored adds nothing."""
-    path[-1].done = not path[-1].edges
-    if worth is None:
-        return
-    tree.low, tree.high = min(tree.low, worth), max(tree.high, worth)
-    for node in path:
-        node.visits += 1
-        node.total += worth
-    gains = [effect - cost for effect, cost in zip(tree.board.fit().effects, tree.costs, strict=True)]
-    tree.gains = [*gains, sum(gains) / len(gains)]
-
-
-def _ask_prefixes(board: Scoreboard) -> Search[None]:
+def _ask_prefixes(board: Scoreboard, tree: _Tree) -> Search[None]:
     """Score the prefixes of the path that looks best until it stays so, then all other subsets of its end."""
     shortest = 1 if board.problem.free else 0
     while board.left:
-        path = _best_path(board)
+        path = tree.best_path()
         prefixes = [mask_of(path[:length]) for length in range(shortest, len(path))]
         if all(prefix in board.scores for prefix in prefixes):
             sizes = range(shortest, len(path))
             yield from board.ask(mask_of(chosen) for size in sizes for chosen in combinations(path, size))
             return
         yield from board.ask(prefixes)
+        tree.learn()
 
 
-def _best_path(board: Scoreboard) -> tuple[int, ...]:
-    """The best subset scored, in its best order; without any score, the lowest indices."""
-    problem = board.problem
-    default = mask_of(members(problem.pool)[: problem.depth])
-    ends = [subset for subset in board.scores if not problem.free or subset.bit_count() == problem.depth]
-    return best_order(board.best([*ends, default]), board.estimate)
+def _excess(means: Array, deviations: Array) -> Array:
+    """Expected positive part of normal variables."""
+    deviations = np.maximum(deviations, TINY)
+    z = np.clip(means / deviations, -40.0, 40.0)  # Beyond this many deviations nothing changes.
+    return np.asarray(deviations * (z * ndtr(z) + np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)))
+
+
+def _rows(subsets: Sequence[int], n_attributes: int) -> Array:
+    """Membership of subsets, (m, n): 1 where the attribute is in the subset."""
+    masks = np.asarray(subsets, dtype=np.int64)
+    return (masks[:, None] >> np.arange(n_attributes) & 1).astype(np.float64)
+
+
+def _submasks(subset: int) -> list[int]:
+    """All subsets of a subset, itself included."""
+    parts = [subset]
+    while parts[-1]:
+        parts.append((parts[-1] - 1) & subset)
+    return parts
+
+
+@lru_cache(maxsize=64)
+def _nodes_at(pool: int, depth: int, n_attributes: int) -> Array:
+    """All nodes at one depth of the tree, (m, n); not to be written to."""
+    nodes = _rows(list(subsets_of_size(pool, depth)), n_attributes)
+    nodes.flags.writeable = False
+    return nodes

@@ -2,7 +2,9 @@
 
 A search waits only for its own answers. Requests of all searches share the models' capacity, every result is
 written to the store before a search hears of it, and what the store holds is never asked again. Which result
-a search is sent depends on its scenario alone, so plans do not depend on concurrency or on what was cached.
+a search is sent depends on its scenario alone, so plans do not depend on concurrency or on what was cached. Searches
+may share a number of evaluations; who gets how many then depends on what all of them ask (``spending``), and on
+nothing else.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from raise_agent.store import EvaluationRow, EvaluationStore, RankingRow
 
 from .allowance import Allowance
 from .contract import Evaluate, Rank, Search
+from .spending import Spending
 
 Found = TypeVar("Found")
 _Result = TypeVar("_Result")
@@ -92,9 +95,9 @@ def search_rng(seed: int, scenario: Scenario) -> np.random.Generator:
 
 
 def score_subsets(subsets: Sequence[int]) -> Search[list[float | None]]:
-    """The simplest search: have these subsets scored."""
-    scores: list[float | None] = yield Evaluate(subsets)
-    return scores
+    """The simplest search: have these subsets scored; None for each where nothing is to be spent on it."""
+    scores: list[float | None] | None = yield Evaluate(subsets)
+    return [None] * len(subsets) if scores is None else scores
 
 
 class LimitReached(LimitReachedError):  # noqa: N818 - an expected outcome, told as such
@@ -102,6 +105,7 @@ class LimitReached(LimitReachedError):  # noqa: N818 - an expected outcome, told
 
     def __init__(self, limit: str, finished: dict[int, Any], searches: int) -> None:
         super().__init__(f"stopped at {limit}: {len(finished):,} of {searches:,} searches are finished")
+        self.limit = limit
         self.finished = finished
 
 
@@ -189,7 +193,8 @@ class Runner:
         safety: scores (scenario, subset).
         prior: ranks attributes; None where no planner asks for it (``Rank`` is then answered by None).
         store: keeps every result; evaluations found there are not made again.
-        searches: most searches under way at once; bounds memory, not results.
+        searches: most searches at work at once; bounds memory, not results. Searches that wait for their share of
+            evaluations do not count.
         attempts: how often a failed request is made in all before it counts as unscored, 1 or more.
         allowance: what may be spent; None sets no limit.
         progress: shows the tally as it grows.
@@ -215,6 +220,7 @@ class Runner:
         self._progress = progress
         self._memories: dict[str, _Memory] = {}
         self._ready: deque[tuple[_Running, Any]] = deque()
+        self._spending: Spending | None = None
         self.tally = Tally()
 
     @property
@@ -222,17 +228,23 @@ class Runner:
         """Number of the safety model's identity in the store."""
         return self._scoring.identity
 
-    def run(self, tasks: Sequence[Task[Found]], origin: str) -> list[Found]:
+    def run(
+        self, tasks: Sequence[Task[Found]], origin: str, evaluations: int | None = None, evenly: float = 0.0
+    ) -> list[Found]:
         """Run all searches; their results in the order of the tasks.
 
         Args:
             tasks: the searches.
             origin: who asks, kept with each evaluation in the store.
+            evaluations: most subsets that all searches together ask to be scored, whether the store holds them or
+                not; all searches are then kept in memory at once. None sets no limit.
+            evenly: share of them, 0 to 1, that is split evenly before the searches that expect most go first.
 
         Raises:
             KeyboardInterrupt: stopped from outside; every finished evaluation is in the store.
             LimitReached: the allowance is used up; every finished evaluation is in the store.
         """
+        self._spending = None if evaluations is None else Spending(evaluations, len(tasks), evenly)
         with _rare_collection():
             return asyncio.run(self._run(tasks, origin))
 
@@ -241,9 +253,11 @@ class Runner:
         found: dict[int, Found] = {}
         upcoming = iter(enumerate(tasks))
         under_way: dict[int, _Running] = {}
+        spending = self._spending
         try:
             while True:
-                most = min(self._searches, BREADTH * self._scoring.pool.in_flight)
+                parked = 0 if spending is None else spending.waiting
+                most = parked + min(self._searches, BREADTH * self._scoring.pool.in_flight)
                 while len(under_way) < most and (upnext := next(upcoming, None)) is not None:
                     running = self._start(*upnext)
                     under_way[running.index] = running
@@ -254,7 +268,10 @@ class Runner:
                         del under_way[running.index]
                 if not under_way and len(found) == len(tasks):
                     return [found[index] for index in range(len(tasks))]
-                if under_way and not await self._collect(origin):
+                if spending is not None and spending.waiting == len(under_way):
+                    if len(under_way) + len(found) == len(tasks):
+                        self._next_wave(spending, under_way)
+                elif under_way and not await self._collect(origin):
                     assert self._allowance.reached is not None
                     raise LimitReached(self._allowance.reached, found, len(tasks))
                 if self._progress is not None:
@@ -279,12 +296,16 @@ class Runner:
 
     def _resume(self, running: _Running, reply: Any, found: dict[int, Any]) -> None:
         """Send a reply and file the next question; what memory answers at once is sent at once."""
+        spending = self._spending
         try:
             while True:
                 question = running.search.send(reply)
-                reply = (
-                    self._file_rank(running, question) if isinstance(question, Rank) else self._file(running, question)
-                )
+                if isinstance(question, Rank):
+                    reply = self._file_rank(running, question)
+                elif spending is None or spending.admits(running.index, question):
+                    reply = self._file(running, question)
+                else:
+                    return
                 if running.missing:
                     return
         except StopIteration as end:
@@ -293,6 +314,16 @@ class Runner:
             running.memory.users -= 1
             if not running.memory.users:
                 del self._memories[running.task.scenario.digest]
+
+    def _next_wave(self, spending: Spending, under_way: dict[int, _Running]) -> None:
+        """File the questions that may be asked next; to the others nothing more is to be spent."""
+        wave = spending.wave()
+        self._ready.extend((under_way[place], None) for place in wave.refused)
+        for place, question in wave.granted:
+            running = under_way[place]
+            reply = self._file(running, question)
+            if not running.missing:
+                self._ready.append((running, reply))
 
     def _file(self, running: _Running, question: Evaluate) -> list[float | None]:
         scenario = running.task.scenario
@@ -419,3 +450,4 @@ class Runner:
         await asyncio.gather(*(desk.pool.aclose() for desk in (self._scoring, self._ranking) if desk is not None))
         self._memories.clear()
         self._ready.clear()
+        self._spending = None

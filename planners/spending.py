@@ -22,18 +22,6 @@ LEAST = 0.25
 """A wave lets through at least this part of the questions that wait, so that it keeps the model busy."""
 
 
-def check_spending(evaluations: int | None, evenly: float) -> None:
-    """Refuse shared evaluations that cannot be.
-
-    Raises:
-        ConfigError: the number or the share is out of range.
-    """
-    if evaluations is not None and (isinstance(evaluations, bool) or evaluations < 1):
-        raise ConfigError(f"spend must be 1 or more evaluations, or null, not {evaluations}")
-    if not 0 <= evenly <= 1:
-        raise ConfigError(f"spend_evenly must be a share between 0 and 1, not {evenly}")
-
-
 @dataclass(frozen=True, slots=True)
 class Wave:
     """Who goes on, by place among the searches."""
@@ -58,12 +46,13 @@ class Spending:
     """
 
     evaluations: int
-    """Most that all searches spend together."""
+    """Most that all searches spend together, 0 or more."""
     searches: int
     """How many there are."""
     evenly: float = 0.0
     """Share of the evaluations, 0 to 1, that is split evenly before expectations count."""
     left: int = field(init=False)
+    """What is not spent yet."""
     _own: int = field(init=False)
     """What each search may spend without waiting."""
     _spent: dict[int, int] = field(init=False, default_factory=dict)
@@ -71,7 +60,10 @@ class Spending:
     _refused: set[int] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        check_spending(self.evaluations, self.evenly)
+        if self.evaluations < 0 or not 0 <= self.evenly <= 1:
+            raise ConfigError(
+                f"searches share 0 or more evaluations, 0 to 1 of them evenly, not {self.evaluations} and {self.evenly}"
+            )
         self.left = self.evaluations
         self._own = math.floor(self.evenly * self.evaluations / max(1, self.searches))
 
@@ -102,15 +94,24 @@ class Spending:
         To be called when every search waits or has ended.
         """
         # A gain that is no number, or below 0, promises nothing.
-        gains = {place: max(0.0, question.gain) if question.gain > 0 else 0.0 for place, question in self._parked.items()}
-        order = sorted(self._parked, key=lambda place: (-gains[place], place))
-        fitting = [place for place in order if len(self._parked[place].subsets) <= self.left]
-        enough = NEAR * gains[fitting[0]] if fitting else 0.0
-        least = math.ceil(LEAST * len(fitting))
-        wave = Wave([], [])
-        for place in order:
-            ...
-        return wave
+        gains = {place: asked.gain if asked.gain > 0 else 0.0 for place, asked in self._parked.items()}
+        granted: list[tuple[int, Evaluate]] = []
+        refused: list[int] = []
+        near, least = math.nan, math.ceil(LEAST * self.waiting)
+        for place in sorted(gains, key=lambda place: (-gains[place], place)):
+            question = self._parked[place]
+            if len(question.subsets) > self.left:
+                refused.append(place)
+                continue
+            if not granted:
+                near = NEAR * gains[place]
+            if gains[place] >= near or len(granted) < least:
+                granted.append((place, question))
+                self._spend(place, len(question.subsets))
+        for place in (*refused, *(place for place, _ in granted)):
+            del self._parked[place]
+        self._refused.update(refused)
+        return Wave(granted, refused)
 
     def _spend(self, place: int, count: int) -> None:
         self._spent[place] = self._spent.get(place, 0) + count

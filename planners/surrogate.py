@@ -5,7 +5,8 @@ attributes have the covariance
 
     level(s, t) + sum_k w_k * (k(i) - mean k) / (the same for a subset of size B with itself)
 
-where the mean is over all subsets of sizes s and t, and
+(for a subset of the size where it is largest, if B is all attributes), where the mean is over all subsets of sizes s
+and t, and
 
     effects    k(i) = i
     pairs      k(i) = C(i, 2)
@@ -35,6 +36,8 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+
+from raise_agent.errors import ConfigError
 
 from .contract import PlanningProblem
 
@@ -72,7 +75,8 @@ def _tables(n: int, depth: int, noisy: bool) -> tuple[Array, Array]:
 
 def _components(n: int, depth: int) -> list[Array]:
     """Effects, pairs and synergies by size, size and shared attributes: (B+1, B+1, B+1); 1 at the full size."""
-    size = np.arange(depth + 1, dtype=np.float64)
+    sizes = np.arange(depth + 1)
+    size = sizes.astype(np.float64)
     s, t, shared = size[:, None, None], size[:, None], size
     pairs = shared * (shared - 1) / 2
     common_pairs = s * (s - 1) * t * (t - 1) / (2 * max(n * (n - 1), 1))
@@ -83,7 +87,8 @@ def _components(n: int, depth: int) -> list[Array]:
         pairs - common_pairs + 0 * shared,
         pairs - common_pairs - (shared - s * t / max(n, 1)) * explained,
     ):
-        unit = kernel[depth, depth, depth]
+        # Where one subset alone has the full size, nothing varies there.
+        unit = kernel[depth, depth, depth] if depth < n else kernel[sizes, sizes, sizes].max()
         found.append(kernel / unit if unit > ROUNDING else np.zeros_like(kernel))
     return found
 
@@ -102,13 +107,22 @@ class Surrogate:
     Args:
         problem: attributes, budget, noise.
         candidates: subsets to consider; more may be added.
+
+    Raises:
+        ConfigError: the problem's belief is one of other attributes or of fewer questions.
     """
 
     def __init__(self, problem: PlanningProblem, candidates: Iterable[int]) -> None:
+        belief = problem.belief
+        if belief is not None and (belief.n_attributes != problem.n_attributes or belief.depth < problem.depth):
+            raise ConfigError(
+                f"the belief is of {belief.n_attributes} attributes and {belief.depth} questions, "
+                f"the problem has {problem.n_attributes} and {problem.depth}"
+            )
         self.exact = problem.noise == 0
         self._problem = problem
         self._tables, scales = _tables(problem.pool.bit_count(), problem.depth, not self.exact)
-        self._belief = problem.belief
+        self._belief = belief
         self._scale = np.ones(len(scales)) if self.exact else (scales * problem.noise) ** 2
         self._nugget = np.full(len(scales), JITTER) if self.exact else np.full(len(scales), problem.noise**2)
         self._cold = len(scales)
@@ -130,6 +144,7 @@ class Surrogate:
         self._whitened = np.zeros((h, 8))
         """The factors' inverses times the scores: (h, t)."""
         self._logdet = np.zeros(h)
+        """Of the covariances of what was heard, what is expected left out: (h,)."""
         self._phi = np.zeros((0, 0 if self._belief is None else len(self._belief.mean)))
         """Features of the candidates, as the belief sees them: (m, p)."""
         self._prior = np.zeros((h, 0))
@@ -215,7 +230,6 @@ class Surrogate:
         self._factor[:, t, :t], self._factor[:, t, t] = beside, pivot
         self._rows[:, t] = row
         self._whitened[:, t] = 0.0
-        self._logdet += 2 * np.log(pivot)
         self._variance = np.maximum(self._variance - row**2, 0.0)
         self._pending.append(column)
 
@@ -246,6 +260,7 @@ class Surrogate:
         self._heard.append(heard)
         told = heard.score - self._prior[:, heard.column] - (self._factor[:, t, :t] * self._whitened[:, :t]).sum(axis=1)
         self._whitened[:, t] = told / self._factor[:, t, t]
+        self._logdet += 2 * np.log(self._factor[:, t, t])
         self._mean += self._whitened[:, t, None] * self._rows[:, t]
 
     def _restart(self, heard: Sequence[_Heard]) -> None:
@@ -348,9 +363,10 @@ def _excess(mean: Array, deviation: Array) -> Array:
     from scipy.special import ndtr
 
     deviation = np.maximum(deviation, 1e-300)
-    # Beyond this many deviations nothing changes.
+    # Beyond this many deviations the sign is certain.
     z = np.clip(mean / deviation, -40.0, 40.0)
-    return np.asarray(deviation * (z * ndtr(z) + np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)))
+    excess = mean * ndtr(z) + deviation * np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)
+    return np.asarray(np.maximum(excess, 0.0))
 
 
 def _largest(values: Array, count: int) -> npt.NDArray[np.int64]:

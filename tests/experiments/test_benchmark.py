@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 
 from raise_agent.experiments import tracking
+from raise_agent.experiments.lessons import Learning, Lesson, study
 from raise_agent.experiments.standings import Block, block_json, block_table, difference_table, needed, standings
 from raise_agent.experiments.tracking import NullTracker
 from raise_agent.experiments.trials import (
@@ -25,9 +29,11 @@ from raise_agent.experiments.trials import (
     play,
     standard_normal,
     static_tops,
+    value_of,
 )
-from raise_agent.planners import PlanningProblem, make_planner, run_planner
-from raise_agent.planners.families import make_family
+from raise_agent.planners import Evaluate, Plan, PlanningProblem, Search, make_planner, run_planner
+from raise_agent.planners.beliefs import History, learn
+from raise_agent.planners.families import Instance, make_family
 from raise_agent.subsets import mask_of, subsets_of_size
 
 if TYPE_CHECKING:
@@ -50,7 +56,8 @@ def test_tables_data_and_plots_are_written_and_do_not_depend_on_the_number_of_pr
     settings = (
         "benchmark",
         "families=[simulated,{pairs: {name: interacting, density: 1.0}}]",
-        "planners=[best_of_random,greedy,exhaustive,{wide: {name: mcts, c: 2.0}}]",
+        "planners=[best_of_random,greedy,exhaustive,{wide: {name: mcts, c: 2.0}},{bayesian: {warm: true}}]",
+        "learning.instances=30",
         "instances=20",
         *TINY[1:],
         "noise=[0.2]",
@@ -59,7 +66,7 @@ def test_tables_data_and_plots_are_written_and_do_not_depend_on_the_number_of_pr
     done = cli(*settings, "workers=1", "hydra.run.dir=one")
     again = cli(*settings, "workers=2", "hydra.run.dir=two")
     assert (one / "benchmark.csv").read_bytes() == (two / "benchmark.csv").read_bytes()
-    assert "4/4 parts, done" in again.stderr
+    assert "6/6 parts, done" in again.stderr
     assert "benchmark (simulated)" in again.stderr
 
     headings = [line for line in done.stdout.splitlines() if line.startswith("###")]
@@ -68,10 +75,15 @@ def test_tables_data_and_plots_are_written_and_do_not_depend_on_the_number_of_pr
         for family in ("simulated (*simulated*)", "pairs")
     ]
     assert "nothing about a real model" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 120
+    assert "mean over prefixes" not in done.stdout
     assert "| planner        |" in done.stdout
+    assert "| bayesian, warm |" in done.stdout
     assert "n/a, exhaustive: exhaustive search of this problem needs evaluations=21" in done.stdout
     report = (one / "benchmark.md").read_text()
     assert "## Differences" in report
+    assert "| after ... questions |" in report
+    assert "| mean over prefixes |" in report
     assert "less best_of_random" in report
 
     results = json.loads((one / "benchmark.json").read_text())
@@ -85,7 +97,7 @@ def test_tables_data_and_plots_are_written_and_do_not_depend_on_the_number_of_pr
     ]
     assert timeless(results) == timeless(json.loads((two / "benchmark.json").read_text()))
 
-    for kind in ("convergence", "strategies"):
+    for kind in ("convergence", "steps", "strategies"):
         for family in ("simulated", "pairs"):
             png, svg = (one / "figures" / f"{kind}_{family}.{format}" for format in ("png", "svg"))
             assert png.read_bytes().startswith(b"\x89PNG")
@@ -100,6 +112,8 @@ def timeless(results: dict[str, Any]) -> dict[str, Any]:
     """The results without what may differ: times, and the configured number of processes."""
     plain = json.loads(json.dumps(results))
     for block in plain["blocks"]:
+        if block["learning"]:
+            assert block["learning"].pop("cpu_seconds") > 0
         for planner in block["planners"]:
             for result in planner["results"]:
                 assert result.pop("cpu_ms_per_evaluation") >= 0
@@ -148,6 +162,10 @@ def test_the_gain_captured_is_what_a_search_by_hand_captures_and_the_tracker_is_
         assert len(path) == 2
         share = (value(mask_of(path)) - value(0)) / (best - value(0))
         assert float(row["captured"]) == pytest.approx(share)
+        steps = [value(mask_of(path[:asked])) for asked in range(3)]
+        assert [float(step) for step in row["steps"].split()] == steps
+        shares = [(step - steps[0]) / (best - steps[0]) for step in steps[1:]]
+        assert float(row["prefixes"]) == pytest.approx(statistics.fmean(shares))
         assert (float(row["best"]), float(row["nothing"])) == (best, value(0))
         assert int(row["used"]) <= int(row["evaluations"])
         if row["planner"] == "greedy":
@@ -164,12 +182,20 @@ def test_the_gain_captured_is_what_a_search_by_hand_captures_and_the_tracker_is_
     for block in results["blocks"]:
         for planner in block["planners"]:
             for result in planner["results"]:
-                captured = [
-                    float(row["captured"])
+                cell = [
+                    row
                     for row in rows
                     if (row["family"], row["planner"]) == (block["family"], planner["planner"])
                     and int(row["evaluations"]) == result["evaluations"]
                 ]
+                captured = [float(row["captured"]) for row in cell]
+                prefixes = [float(row["prefixes"]) for row in cell]
+                assert result["prefixes"]["mean"] == pytest.approx(statistics.fmean(prefixes))
+                for asked, step in enumerate(result["steps"]):
+                    assert step["mean"] == pytest.approx(
+                        statistics.fmean(float(row["steps"].split()[asked]) for row in cell)
+                    )
+                assert len(result["steps"]) == 3
                 assert result["captured"]["n"] == len(captured) == 8
                 assert result["captured"]["mean"] == pytest.approx(statistics.fmean(captured))
                 name = f"benchmark/{block['family']}/n6/b2/noise0/{planner['planner']}/{result['evaluations']}"
@@ -197,11 +223,22 @@ def test_the_gain_captured_is_what_a_search_by_hand_captures_and_the_tracker_is_
         ("seeds=[-1]", "seeds must hold"),
         ("instances=0", "instances must be 1 or more"),
         ("reference=gredy", "did you mean 'greedy'"),
+        ("objective=prefixs", "did you mean 'prefixes'"),
+        ("planners=[{mcts: {warm: 3}}]", "warm must be true or false"),
+        ("planners=[{best_of_random: {warm: true}}]", "cannot start warm"),
+        ("families=[{additive: {warm: true}}]", "warm"),
+        ("planners=[{mcts:{warm:true}}] learning.seed=0", "learning.seed must be"),
+        ("planners=[{mcts:{warm:true}}] learning.instances=0", "learning.instances must be 1 or more"),
+        ("planners=[{mcts:{warm:true}}] learning.evaluations=0", "learning.evaluations must be 1 or more"),
+        ("planners=[{mcts:{warm:true}}] learning.planner=gredy", "learning.planner: unknown planner 'gredy'"),
+        ("planners=[{mcts:{warm:true}}] learning.planner={name:mcts,evaluations:3}", "set by 'learning.evaluations'"),
+        ("planners=[{mcts:{warm:true}}] learning.planner={c:3}", "must be a name"),
+        ("planners=[{mcts:{warm:true}}] learning.family=nedle", "did you mean 'needle'"),
         ("instnces=3", "did you mean 'instances'"),
     ],
 )
 def test_a_wrong_setting_is_told_before_anything_runs(cli: Cli, setting: str, said: str) -> None:
-    done = cli("benchmark", *setting.split(" ") if "{" not in setting else [setting], status=2)
+    done = cli("benchmark", *re.split(r" (?=\w[\w.]*=)", setting), status=2)
     assert said in done.stderr
     assert "parts" not in done.stderr
 
@@ -291,6 +328,169 @@ def test_the_prior_is_asked_only_where_it_is_wanted() -> None:
     guided = Named("guided", "mcts", {"prefix_share": 0.0})
     cold, warm = (play(a_slice(guided, family="simulated", prior=prior)).trials for prior in (False, True))
     assert [t.path for t in cold] != [t.path for t in warm]
+
+
+# Along the path
+
+
+def test_the_value_stays_where_a_path_ends_before_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Named, "planner", lambda self, evaluations: Brief())
+    part = a_slice(Named("brief", "brief"))
+    played = play(part)
+    for trial, instance in zip(played.trials[::2], part.ground.instances(5, 0), strict=True):
+        before, after = instance.values(np.asarray([0, 0b1000])).tolist()
+        assert trial.steps == (before, after, after)
+        reference = played.references[trial.instance]
+        assert trial.prefixes == trial.captured == reference.captured(after)
+
+
+class Brief:
+    """Asks attribute 3 and answers; remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[PlanningProblem] = []
+
+    def search(self, problem: PlanningProblem, rng: np.random.Generator) -> Search[Plan]:
+        self.told.append(problem)
+        scores = yield Evaluate([0b1000])
+        return Plan((3,), scores[0], 1, ((0b1000, scores[0]),))
+
+
+def test_the_objective_reaches_the_planner(cli: Cli, tmp_path: Path) -> None:
+    settings = ("families=[interacting]", "planners=[bayesian]", "evaluations=[12]", "instances=6", "budgets=[3]")
+    done = cli("benchmark", *settings, "objective=prefixes", "hydra.run.dir=done")
+    assert "| mean over prefixes |" in done.stdout
+    (block,) = json.loads((tmp_path / "done/benchmark.json").read_text())["blocks"]
+    assert block["objective"] == "prefixes"
+    found = [tuple(int(attribute) for attribute in row["path"].split()) for row in rows_of(tmp_path / "done")]
+    ground = Ground(Named("interacting", "interacting"), 10, 3)
+    by_hand = {
+        objective: [
+            run_planner(
+                make_planner("bayesian", evaluations=12),
+                PlanningProblem(10, 3, objective=objective),
+                value_of(instance),
+                np.random.default_rng(ground.key("search", 0, index)),
+            ).path
+            for index, instance in enumerate(ground.instances(6, 0))
+        ]
+        for objective in ("budget", "prefixes")
+    }
+    assert found == by_hand["prefixes"] != by_hand["budget"]
+
+
+# Warm
+
+
+def a_lesson(ground: Ground, noise: float = 0.0, instances: int = 25, **other: Any) -> Lesson:
+    settings = {"family": None, "planner": Named("bayesian", "bayesian"), "evaluations": 6, "seed": 7, **other}
+    learning = Learning(instances=instances, **settings)
+    context = learning.knows_context(ground)
+    return Lesson(learning, learning.ground(ground), noise, "budget", prior=True, context=context)
+
+
+def searched(ground: Ground, noise: float, count: int, seed: int, limit: int, experience: Any = None) -> list[Plan]:
+    """Plans of searches by hand, told what they know where they have experience."""
+    plans = []
+    for index, instance in enumerate(ground.instances(count, seed)):
+        belief = (
+            None if experience is None else experience.belief(known_of(instance) if experience.centre.size else None)
+        )
+        plans.append(
+            run_planner(
+                make_planner("bayesian", evaluations=limit),
+                PlanningProblem(ground.n_attributes, ground.budget, noise=noise, belief=belief),
+                Judge(value_of(instance), noise, ground.key("noise", seed, index)),
+                np.random.default_rng(ground.key("search", seed, index)),
+                instance.weights,
+            )
+        )
+    return plans
+
+
+def known_of(instance: Instance) -> Any:
+    assert instance.weights is not None
+    assert instance.context is not None
+    logs = [math.log(weight) for weight in instance.weights(0) or ()]
+    return np.asarray([*instance.context, *(0.3 * (log - statistics.fmean(logs)) for log in logs)])
+
+
+@pytest.mark.parametrize(("family", "noise"), [("null", 0.0), ("null", 0.2), ("additive", 0.0)])
+def test_a_warm_search_believes_what_searches_of_other_instances_taught(
+    cli: Cli, tmp_path: Path, family: str, noise: float
+) -> None:
+    planners = "planners=[bayesian,{bayesian: {warm: true}}]"
+    taught = ("learning.instances=25", "learning.evaluations=6", "learning.seed=7", f"learning.family={family}")
+    settings = ("families=[simulated]", "prior=true", "evaluations=[1,4]", "instances=8", f"noise=[{noise}]")
+    done = cli("benchmark", planners, *settings, *TINY[2:], *taught, "hydra.run.dir=done")
+
+    tested = Ground(Named("simulated", "simulated"), 6, 2)
+    source = tested if family == "null" else Ground(Named(family, family), 6, 2)
+    others = source.instances(25, 7)
+    plans = searched(source, noise, 25, 7, 6)
+    contexts = [known_of(instance) if family == "null" else None for instance in others]
+    histories = [History(plan.trace, context) for plan, context in zip(plans, contexts, strict=True)]
+    experience = learn(histories, 6, 2, noise)
+
+    rows = rows_of(tmp_path / "done")
+    found = {}
+    for label, known in (("bayesian", None), ("bayesian, warm", experience)):
+        for limit in (1, 4):
+            cell = [row for row in rows if (row["planner"], row["evaluations"]) == (label, str(limit))]
+            found[label, limit] = [row["path"] for row in cell]
+            expected = [" ".join(map(str, plan.path)) for plan in searched(tested, noise, 8, 0, limit, known)]
+            assert found[label, limit] == expected
+    assert found["bayesian", 1] != found["bayesian, warm", 1]
+
+    (block,) = json.loads((tmp_path / "done/benchmark.json").read_text())["blocks"]
+    assert block["learning"].pop("cpu_seconds") > 0
+    assert block["learning"] == {
+        "family": source.family.label,
+        "family_name": source.family.name,
+        "family_settings": {},
+        "simulated": family == "null",
+        "context": family == "null",
+        "instances": 25,
+        "seed": 7,
+        "planner": "bayesian",
+        "planner_settings": {},
+        "evaluations": sum(plan.evaluations for plan in plans),
+    }
+    assert "| bayesian, warm |" in done.stdout
+    whose = "other instances of simulated (*simulated*)," if family == "null" else "instances of additive,"
+    assert f"Warm: taught by bayesian on 25 {whose}" in done.stdout
+
+
+def test_what_is_taught_is_learned_from_all_that_was_heard() -> None:
+    ground = Ground(Named("simulated", "simulated"), 6, 2)
+    made = study(a_lesson(ground)).experience
+    plans = searched(ground, 0.0, 25, 7, 6)
+    contexts = [known_of(instance) for instance in ground.instances(25, 7)]
+    by_hand = learn([History(plan.trace, context) for plan, context in zip(plans, contexts, strict=True)], 6, 2)
+    for name in ("centre", "directions", "influence", "covariance"):
+        np.testing.assert_allclose(getattr(made, name), getattr(by_hand, name), atol=1e-9)
+    assert made.scenarios == 25
+    elsewhere = study(a_lesson(ground, family=Named("additive", "additive")))
+    assert elsewhere.experience.centre.size == 0
+    assert elsewhere.evaluations == 25 * 6
+
+
+def test_learning_knows_the_objective_and_is_cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    brief = Brief()
+    monkeypatch.setattr(Named, "planner", lambda self, evaluations: brief)
+    study(replace(a_lesson(Ground(Named("additive", "additive"), 6, 2), noise=0.1), objective="prefixes"))
+    assert {(p.objective, p.noise, p.belief) for p in brief.told} == {("prefixes", 0.1, None)}
+
+
+def test_a_search_that_starts_warm_is_ahead_of_a_cold_one() -> None:
+    ground = Ground(Named("simulated", "simulated"), 10, 3)
+    learned = study(a_lesson(ground, instances=150, evaluations=12))
+    cold, warm = Named("bayesian", "bayesian"), Named("bayesian, warm", "bayesian", warm=True)
+    part = Slice(ground, 0, 20, 0, 20, (0.0,), (cold, warm), (3,), True, experience={0.0: learned.experience})
+    trials = play(part).trials
+    means = [statistics.fmean(t.captured for t in trials if t.planner == p.label) for p in (cold, warm)]
+    assert means[1] > means[0] + 0.08
+    assert means[1] > 0.93
 
 
 # Standings

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raise_agent.planners.additive import LEVEL_RIDGE, RIDGE, AdditiveFit
+from raise_agent.planners.additive import (
+    LEVEL_RIDGE,
+    NOISY_SCALES,
+    RIDGE,
+    AdditiveFit,
+    Array,
+    PairwiseFit,
+    _covariances,
+)
+from raise_agent.planners.contract import PlanningProblem
 from raise_agent.subsets import members, subsets_of_size
 
 N, DEPTH = 6, 3
@@ -65,3 +74,102 @@ def test_diminishing_returns_do_not_count_against_an_attribute_seen_in_larger_su
     fit.add(0b100, 3.0)
     fit.add(0b111, 3.1)
     assert fit.effects == pytest.approx([0.0] * 3, abs=1e-4)
+
+
+def row(subset: int) -> Array:
+    return np.asarray([float(subset >> index & 1) for index in range(N)])
+
+
+ALL = [s for size in range(DEPTH + 1) for s in subsets_of_size((1 << N) - 1, size)]
+
+
+def covariance(subset: int, other: int) -> float:
+    return float(_covariances(N, DEPTH)[0][subset.bit_count(), other.bit_count(), (subset & other).bit_count()])
+
+
+@settings(max_examples=40, deadline=None)
+@given(heard=st.lists(st.tuples(st.sampled_from(ALL), st.floats(1, 5)), min_size=1, max_size=40))
+def test_with_noise_one_score_at_a_time_gives_the_gaussian_posterior_averaged_over_scales(
+    heard: list[tuple[int, float]],
+) -> None:
+    noise = 0.3
+    fit = PairwiseFit(PlanningProblem(N, DEPTH, noise=noise), np.zeros(N))
+    for subset, score in heard:
+        fit.add(row(subset), score)
+    told = np.asarray([score - heard[0][1] for _, score in heard])
+    subsets = [subset for subset, _ in heard]
+    evidence, means, variances = [], [], []
+    for scale in np.square(NOISY_SCALES) * noise**2:
+        k = scale * np.asarray([[covariance(s, t) for t in subsets] for s in subsets]) + noise**2 * np.eye(len(heard))
+        beside = scale * np.asarray([[covariance(s, t) for t in subsets] for s in ALL])
+        evidence.append(-0.5 * (np.linalg.slogdet(k)[1] + told @ np.linalg.solve(k, told)))
+        means.append(heard[0][1] + beside @ np.linalg.solve(k, told))
+        prior = scale * np.asarray([covariance(s, s) for s in ALL])
+        variances.append(prior - (beside * np.linalg.solve(k, beside.T).T).sum(axis=1))
+    likely = np.exp(np.asarray(evidence) - max(evidence))
+    likely /= likely.sum()
+    mean = likely @ np.asarray(means)
+    variance = likely @ (np.asarray(variances) + np.square(np.asarray(means) - mean))
+    found, deviations = fit.moments(np.asarray([row(s) for s in ALL]))
+    assert found == pytest.approx(mean, abs=1e-6)
+    assert np.square(deviations) == pytest.approx(variance, abs=1e-6)
+    assert fit.fitted() == pytest.approx([found[ALL.index(subset)] for subset in subsets], abs=1e-6)
+
+
+def test_effects_and_pairs_say_what_the_moments_say() -> None:
+    rng = np.random.default_rng(0)
+    fit = PairwiseFit(PlanningProblem(N, DEPTH), 0.3 * rng.standard_normal(N))
+    for subset in rng.choice(ALL, 15, replace=False).tolist():
+        fit.add(row(subset), float(rng.uniform(1, 5)))
+    full = np.asarray([row(s) for s in subsets_of_size((1 << N) - 1, DEPTH)])
+    said = full @ fit.effects + ((full @ fit.pairs) * full).sum(axis=1) / 2
+    means, _ = fit.moments(full)
+    assert said - said[0] == pytest.approx(means - means[0])
+
+
+def test_exact_scores_are_kept_and_certain() -> None:
+    fit = PairwiseFit(PlanningProblem(N, DEPTH), np.zeros(N))
+    rng = np.random.default_rng(1)
+    heard = {subset: float(rng.uniform(1, 5)) for subset in rng.choice(ALL, 20, replace=False).tolist()}
+    for subset, score in heard.items():
+        fit.add(row(subset), score)
+    means, deviations = fit.moments(np.asarray([row(s) for s in heard]))
+    assert means == pytest.approx(list(heard.values()), abs=1e-3)
+    assert fit.fitted() == pytest.approx(list(heard.values()), abs=1e-3)
+    assert deviations == pytest.approx(0.0, abs=1e-2)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_from_the_second_score_on_everything_scales_with_exact_scores(scale: float) -> None:
+    rng = np.random.default_rng(2)
+    guess = rng.standard_normal(N)
+    one, other = (PairwiseFit(PlanningProblem(N, DEPTH), guess) for _ in range(2))
+    for subset in rng.permutation(ALL)[:20].tolist():
+        score = float(rng.uniform(1, 5))
+        one.add(row(subset), score)
+        other.add(row(subset), scale * score)
+        if one.heard > 1:
+            assert other.deviation / scale == pytest.approx(one.deviation)
+            assert other.effects / scale == pytest.approx(one.effects)
+
+
+def test_a_guess_is_followed_until_scores_speak_against_it() -> None:
+    guess = np.asarray([0.5, 0.2, 0.0, 0.0, -0.2, -0.5])
+    fit = PairwiseFit(PlanningProblem(N, DEPTH), guess)
+    full = list(subsets_of_size((1 << N) - 1, DEPTH))
+
+    def favourite() -> int:
+        return full[int(fit.moments(np.asarray([row(s) for s in full]))[0].argmax())]
+
+    fit.add(row(0b110100), 14.0)
+    assert favourite() == 0b000111
+    for subset in set(full) - {0b110100}:
+        fit.add(row(subset), 3.0 + sum(members(subset)))
+    assert favourite() == 0b111000
+
+
+def test_where_all_subsets_are_one_nothing_breaks() -> None:
+    fit = PairwiseFit(PlanningProblem(3, 3), np.zeros(3))
+    for subset in range(8):
+        fit.add(np.asarray([float(subset >> index & 1) for index in range(3)]), float(subset))
+    assert np.isfinite(fit.moments(np.ones((1, 3)))).all()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import permutations
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,11 @@ from raise_agent.errors import ConfigError
 from raise_agent.models.base import Evaluation, EvaluationRequest
 from raise_agent.models.simulated import SimulatedSafetyModel
 from raise_agent.planners import Evaluate, Plan, PlanningProblem, Rank, make_planner, run_planner
-from raise_agent.subsets import full_mask, mask_of, members, subsets_of_size
+from raise_agent.planners.additive import Array
+from raise_agent.planners.contract import Search
+from raise_agent.planners.mcts import TRUST, MCTSPlanner, _Tree
+from raise_agent.planners.scoreboard import Scoreboard
+from raise_agent.subsets import mask_of, members, subsets_of_size
 
 
 def plan_with(
@@ -32,6 +37,24 @@ def plan_with(
     planner = make_planner("mcts", **chosen)
     prior = None if rank is None else (lambda subset: rank)
     return run_planner(planner, problem, scores.__getitem__, np.random.default_rng(seed), prior)
+
+
+@dataclass(frozen=True)
+class Additive:
+    """A set function."""
+
+    worth: Sequence[float]
+
+    def __call__(self, subset: int) -> float:
+        return float(sum(self.worth[index] for index in members(subset)))
+
+
+def row(subset: int, n: int) -> Array:
+    return np.asarray([float(subset >> index & 1) for index in range(n)])
+
+
+def a_tree(problem: PlanningProblem, weights: Sequence[float] | None = None, **chosen: Any) -> _Tree:
+    return _Tree(MCTSPlanner(**chosen), problem, Scoreboard(problem, 1000), np.random.default_rng(0), weights)
 
 
 def random_scores(n: int, seed: int) -> list[float | None]:
@@ -74,7 +97,7 @@ def test_of_equal_subsets_that_with_the_lowest_indices_is_chosen() -> None:
 
 def test_prefixes_of_the_best_subset_are_scored_with_the_evaluations_kept_for_them() -> None:
     scores = random_scores(10, 3)
-    plan = plan_with(PlanningProblem(10, 3), scores, evaluations=50)
+    plan = plan_with(PlanningProblem(10, 3), scores, evaluations=50, prefix_share=0.15)
     end = mask_of(plan.path)
     asked = [subset for subset, _ in plan.trace]
     assert all(subset.bit_count() == 3 for subset in asked[:44])
@@ -85,8 +108,8 @@ def test_prefixes_of_the_best_subset_are_scored_with_the_evaluations_kept_for_th
     assert plan.path == best
 
 
-def test_no_evaluation_is_kept_when_the_share_is_zero() -> None:
-    plan = plan_with(PlanningProblem(10, 3), random_scores(10, 3), evaluations=50, prefix_share=0.0)
+def test_no_evaluation_is_kept_for_prefixes_unless_it_is_wished() -> None:
+    plan = plan_with(PlanningProblem(10, 3), random_scores(10, 3), evaluations=50)
     assert {subset.bit_count() for subset, _ in plan.trace} == {3}
 
 
@@ -98,14 +121,14 @@ def test_where_asking_costs_the_prefixes_of_one_path_are_always_kept_for() -> No
     assert all(mask_of(plan.path[:length]) in asked for length in range(4))
 
 
-def test_the_first_completion_follows_the_prior() -> None:
+def test_the_first_subset_is_the_priors_favourite() -> None:
     rank = [0.05, 0.3, 0.05, 0.4, 0.2]
-    plan = plan_with(PlanningProblem(5, 3), random_scores(5, 0), rank=rank, evaluations=1, eps0=0.0)
+    plan = plan_with(PlanningProblem(5, 3), random_scores(5, 0), rank=rank, evaluations=1)
     assert set(plan.path) == {1, 3, 4}
 
 
 def test_the_static_prior_follows_its_order() -> None:
-    plan = plan_with(PlanningProblem(5, 3), random_scores(5, 0), prior="static", order=(4, 2), evaluations=1, eps0=0.0)
+    plan = plan_with(PlanningProblem(5, 3), random_scores(5, 0), prior="static", order=(4, 2), evaluations=1)
     assert set(plan.path) == {4, 2, 0}
 
 
@@ -129,16 +152,8 @@ def ranks_asked(**chosen: object) -> list[int]:
     return asked
 
 
-def test_the_prior_is_asked_once_a_node_and_never_where_nothing_is_left_to_ask() -> None:
-    asked = ranks_asked()
-    assert asked[0] == 0
-    assert len(asked) > 1
-    assert len(set(asked)) == len(asked)
-    assert all(subset.bit_count() < 3 for subset in asked)
-
-
-def test_the_prior_may_be_asked_once_a_search() -> None:
-    assert ranks_asked(rank_every_node=False) == [0]
+def test_the_prior_is_asked_once_before_anything_is_known() -> None:
+    assert ranks_asked() == [0]
 
 
 @pytest.mark.parametrize("prior", ["uniform", "static"])
@@ -164,39 +179,189 @@ def test_one_subset_is_asked_for_at_a_time_so_that_each_answer_counts() -> None:
         assert sizes == [1] * 6
 
 
-def test_a_tree_that_has_seen_all_it_prefers_draws_subsets_not_asked_before() -> None:
-    """Without luck and exploration, thousands of nodes of this tree all complete to the one favourite subset."""
-    scores = defaultdict[int, float](float, {full_mask(20): 1.0})
-    planner = make_planner("mcts", evaluations=12, c=0.0, eps0=0.0, prior="static", prefix_share=0.0)
-    plan = run_planner(planner, PlanningProblem(40, 20), scores.__getitem__, np.random.default_rng(0))
-    assert plan.evaluations == 12
-    assert mask_of(plan.path) == full_mask(20)
+def test_many_attributes_are_searched_through_likely_and_random_pairs() -> None:
+    worth = np.random.default_rng(0).permutation(40)
+    scores = Additive(worth.tolist())
+    planner = make_planner("mcts", evaluations=60)
+    plan = run_planner(planner, PlanningProblem(40, 4), scores, np.random.default_rng(0))
+    assert plan.value is not None
+    assert plan.value >= 0.95 * (39 + 38 + 37 + 36)
 
 
 def test_all_subsets_are_scored_where_evaluations_allow() -> None:
     scores: list[float | None] = [float(subset == 0b000111) for subset in range(64)]
-    plan = plan_with(PlanningProblem(6, 3), scores, evaluations=100, c=0.0, eps0=0.0, prior="static")
+    plan = plan_with(PlanningProblem(6, 3), scores, evaluations=100, c=0.0, discovery=0.0, prior="static")
     assert sum(subset.bit_count() == 3 for subset, _ in plan.trace) == 20
     assert plan.evaluations == 26
+
+
+def test_a_wrong_prior_is_corrected() -> None:
+    worth = [float(i) for i in range(10)]
+    plan = run_planner(
+        make_planner("mcts", evaluations=20, prior="static", order=tuple(range(10))),
+        PlanningProblem(10, 3),
+        Additive(worth),
+        np.random.default_rng(0),
+    )
+    assert set(plan.path) == {7, 8, 9}
+
+
+def test_the_guess_makes_scores_of_full_subsets_differ_by_what_the_prior_is_trusted() -> None:
+    problem = PlanningProblem(7, 3, legal=[True] * 6 + [False])
+    weights = [0.4, 0.3, 0.1, 0.1, 0.06, 0.04, 0.9]
+    guess = a_tree(problem, weights=weights).guess()
+    assert guess[6] == 0.0
+    assert np.argsort(-guess[:6], kind="stable").tolist() == [0, 1, 2, 3, 4, 5]
+    sums = [sum(guess[i] for i in members(subset)) for subset in subsets_of_size(problem.pool, 3)]
+    assert (np.mean(sums), np.std(sums)) == (pytest.approx(0.0), pytest.approx(TRUST))
+
+
+def test_descents_start_anywhere_and_go_on_by_what_is_expected() -> None:
+    """Without optimism, and with additive scores, each ends in its start and the best of the others."""
+    tree = a_tree(PlanningProblem(8, 4), c=0.0)
+    worth = [float(i) for i in range(8)]
+    for subset in subsets_of_size(255, 4):
+        tree.fit.add(row(subset, 8), Additive(worth)(subset))
+    ends = tree.subsets(tree.descend())
+    assert len(ends) == len(set(tree.subsets(tree.starts))) == 28
+    assert set(ends) == {
+        start | mask_of([i for i in range(7, -1, -1) if not start >> i & 1][:2]) for start in subsets_of_size(255, 2)
+    }
+
+
+def test_optimism_leads_descents_to_what_was_asked_less() -> None:
+    def never_asked(c: float) -> float:
+        tree = a_tree(PlanningProblem(10, 4), c=c)
+        rng = np.random.default_rng(1)
+        for _ in range(12):
+            known = row(mask_of(rng.permutation(6)[:4].tolist()), 10)
+            tree.board.trace.append((int(tree.subsets(known[None])[0]), float(rng.random())))
+        tree.learn()
+        return float(tree.descend()[:, 6:].sum(axis=1).mean())
+
+    assert never_asked(20.0) > never_asked(0.0) + 0.3
+
+
+def test_attributes_that_count_only_together_are_found() -> None:
+    """0 and 1 are worth much together and harm alone."""
+
+    def trap(subset: int) -> float:
+        return 4.0 * (subset & 3 == 3) - 0.5 * (subset & 3).bit_count() + 0.3 * (subset >> 2).bit_count()
+
+    def found(discovery: float) -> float:
+        plans = [
+            run_planner(
+                make_planner("mcts", evaluations=30, discovery=discovery),
+                PlanningProblem(10, 3),
+                trap,
+                np.random.default_rng(seed),
+            )
+            for seed in range(30)
+        ]
+        return fmean({0, 1} <= set(plan.path) for plan in plans)
+
+    assert found(1.0) > found(0.0) + 0.3
+
+
+def noisy_plans(noise: float, evaluations: int, told: float | None = None) -> tuple[list[Plan], list[float]]:
+    """Plans over additive scores of noise ``noise``, which the search takes to be ``told``; and the true worths."""
+    plans, truths = list[Plan](), list[float]()
+    for seed in range(30):
+        rng = np.random.default_rng([seed, 1])
+        scores = Additive(rng.exponential(0.5, 10).tolist())
+        problem = PlanningProblem(10, 3, noise=noise if told is None else told)
+        planner = make_planner("mcts", evaluations=evaluations)
+        plans.append(
+            run_planner(
+                planner,
+                problem,
+                lambda subset, scores=scores, rng=rng: scores(subset) + noise * rng.standard_normal(),  # type: ignore[misc]
+                np.random.default_rng(seed),
+            )
+        )
+        truths.append(scores(mask_of(plans[-1].path)))
+    return plans, truths
+
+
+def test_noisy_scores_are_sampled_again_and_the_luckiest_one_is_not_believed() -> None:
+    plans, truths = noisy_plans(0.5, 40)
+    assert all(plan.evaluations == 40 for plan in plans)
+    assert fmean(len({subset for subset, _ in plan.trace}) for plan in plans) < 39
+    lucky = [max(plan.trace, key=lambda pair: pair[1] or 0.0)[0] for plan in plans]
+    assert sum(mask_of(plan.path) != subset for plan, subset in zip(plans, lucky, strict=True)) > 4
+    _, taken_as_exact = noisy_plans(0.5, 40, told=0.0)
+    assert fmean(truths) > fmean(taken_as_exact) + 0.05
+
+
+def drive_until(
+    search: Search[Plan], most: int, evaluate: Callable[[int], float | None], gains: list[float] | None = None
+) -> Plan:
+    """Answer with scores ``most`` times, from then on with None; keep the gains that were told."""
+    gains = [] if gains is None else gains
+    try:
+        question = next(search)
+        while True:
+            assert isinstance(question, Evaluate)
+            gains.append(question.gain)
+            question = search.send([evaluate(s) for s in question.subsets] if len(gains) <= most else None)
+    except StopIteration as end:
+        plan: Plan = end.value
+        return plan
+
+
+def test_the_search_ends_with_its_best_when_nothing_more_is_to_be_spent() -> None:
+    scores = random_scores(8, 2)
+    for noise in (0.0, 0.3):
+        search = make_planner("mcts", evaluations=30, prior="uniform").search(
+            PlanningProblem(8, 3, noise=noise), np.random.default_rng(0)
+        )
+        plan = drive_until(search, 6, lambda subset: scores[subset])
+        asked = [subset for subset, _ in plan.trace]
+        assert plan.evaluations == 6
+        assert noise or mask_of(plan.path) == max(asked, key=lambda subset: scores[subset] or 0.0)
+
+
+def test_the_expected_gain_is_told_once_there_is_one_and_falls() -> None:
+    search = make_planner("mcts", evaluations=40, prior="uniform", discovery=0.0).search(
+        PlanningProblem(8, 3), np.random.default_rng(0)
+    )
+    gains = list[float]()
+    drive_until(search, 40, Additive([1.0, 2.0, 4.0, 0.5, 3.0, 0.1, 0.7, 1.5]), gains)
+    assert gains[0] == float("inf")
+    assert all(0 <= gain < float("inf") for gain in gains[1:])
+    assert max(gains[20:]) < 0.1 * max(gains[1:4])
+
+
+def mean_worth(scores: Sequence[float | None], path: Sequence[int]) -> float:
+    return fmean(scores[mask_of(path[:length])] or 0.0 for length in range(1, len(path) + 1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_enough_evaluations_give_the_path_of_best_prefixes(seed: int) -> None:
+    scores = random_scores(5, seed)
+    plan = plan_with(PlanningProblem(5, 3, objective="prefixes"), scores, seed=seed, evaluations=25)
+    best = max(mean_worth(scores, path) for path in permutations(range(5), 3))
+    assert mean_worth(scores, plan.path) == pytest.approx(best)
+
+
+def test_for_good_prefixes_few_evaluations_are_spent_on_prefixes_too() -> None:
+    """What is best with three attributes is worth nothing with fewer."""
+    scores: list[float | None] = [
+        3.0 * (subset == 0b111) + 1.0 * (subset & ~0b111).bit_count() + 0.1 * subset.bit_count()
+        for subset in range(256)
+    ]
+    plan = plan_with(PlanningProblem(8, 3, objective="prefixes"), scores, evaluations=40)
+    assert {subset.bit_count() for subset, _ in plan.trace} == {1, 2, 3}
+    assert mean_worth(scores, plan.path) == pytest.approx(2.2)
 
 
 def test_unscored_subsets_are_not_tried_for_ever() -> None:
     """All subsets with attribute 0, the prior's favourite, fail."""
     scores = [None if subset & 1 else float(subset.bit_count()) for subset in range(64)]
-    plan = plan_with(PlanningProblem(6, 3), scores, evaluations=20, prior="static", eps0=0.0)
+    plan = plan_with(PlanningProblem(6, 3), scores, evaluations=20, prior="static")
     assert 0 not in plan.path
     assert plan.value == 3.0
-
-
-def test_a_larger_c_explores_more() -> None:
-    problem = PlanningProblem(10, 3)
-    additive = [float(sum(members(subset))) for subset in range(1 << 10)]
-
-    def mean_score(c: float) -> float:
-        runs = [plan_with(problem, additive, seed=seed, evaluations=40, c=c, prior="uniform") for seed in range(10)]
-        return fmean(score for run in runs for _, score in run.trace if score is not None)
-
-    assert mean_score(0.1) > mean_score(20.0)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +369,7 @@ def test_a_larger_c_explores_more() -> None:
     [
         ({"c": -1.0}, "c must be a number, 0 or more, not -1.0"),
         ({"c": float("nan")}, "c must be a number, 0 or more, not nan"),
-        ({"eps0": 1.5}, "eps0 must be between 0 and 1, not 1.5"),
+        ({"discovery": -1.0}, "discovery must be a number, 0 or more, not -1.0"),
         ({"prior": "rolle"}, "unknown prior 'rolle': did you mean 'role'\\? Valid: role, static, uniform"),
         ({"prefix_share": 1.0}, "prefix_share must be 0 or more and below 1, not 1.0"),
         ({"prefix_share": -0.1}, "prefix_share must be 0 or more and below 1, not -0.1"),

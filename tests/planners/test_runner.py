@@ -38,8 +38,8 @@ class Erratic:
 
     simulated = True
 
-    def __init__(self, in_flight: int = 7, fail: int = 0, seed: int = 0) -> None:
-        self._exact = SimulatedSafetyModel(TABLE)
+    def __init__(self, in_flight: int = 7, fail: int = 0, seed: int = 0, judge_noise: float = 0.0) -> None:
+        self._exact = SimulatedSafetyModel(TABLE, judge_noise=judge_noise)
         self.in_flight = in_flight
         self._fail = fail
         self._random = random.Random(seed)
