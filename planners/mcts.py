@@ -11,7 +11,6 @@ from math import comb
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
 from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.subsets import mask_of, members, subsets_of_size
@@ -27,8 +26,6 @@ PRIORS = ("role", "static", "uniform")
 
 DESCENTS = 32
 """Imagined descents before each evaluation."""
-PATHS = 24
-"""The same for the objective ``prefixes``, where all nodes on the way are weighed."""
 TRUST = 0.5
 """How far the prior is believed at first: by how many standard deviations, of those among subsets of full size, it
 makes the expected scores of these subsets differ."""
@@ -218,11 +215,10 @@ class _Tree:
     def starting(self, effects: Array) -> npt.NDArray[np.int64]:
         """Places of the second-level nodes where descents start: random ones, half of many by their expected score."""
         count = len(self.starts)
-        descents = PATHS if self.prefixes else DESCENTS
-        places = self.rng.permutation(count)[:descents]
+        places = self.rng.permutation(count)[:DESCENTS]
         if count > 2 * DESCENTS:
             worth = self.starts @ effects + ((self.starts @ self.fit.pairs) * self.starts).sum(axis=1) / 2
-            likely = len(places) // 2
+            likely = DESCENTS // 2
             places[:likely] = np.argpartition(-worth, likely)[:likely]
         return places
 
@@ -353,6 +349,9 @@ def _excess(means: Array, deviations: Array) -> Array:
     """Expected positive part of normal variables."""
     deviations = np.maximum(deviations, TINY)
     z = np.clip(means / deviations, -40.0, 40.0)  # Beyond this many deviations nothing changes.
+    # Not above: the base install has no scipy, and imports every planner to know its name.
+    from scipy.special import ndtr
+
     return np.asarray(deviations * (z * ndtr(z) + np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)))
 
 

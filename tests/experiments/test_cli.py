@@ -39,8 +39,8 @@ def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(cli: Cli, 
     assert by_name["none"]["questions"] == 0
     assert by_name["full"]["questions"] == 10
     assert by_name["full"]["share_of_full_gain"] == pytest.approx(1)
-    assert by_name["oracle"]["score"]["mean"] >= by_name["mcts"]["score"]["mean"] >= by_name["random"]["score"]["mean"]
-    assert by_name["mcts"]["evaluations"] == 8
+    assert by_name["oracle"]["score"]["mean"] >= by_name["bayesian"]["score"]["mean"] >= by_name["random"]["score"]["mean"]
+    assert by_name["bayesian"]["evaluations"] == 8
     assert all(by_name[m]["evaluations"] == 0 for m in ("random", "static", "distilled"))
     plans = [json.loads(line) for line in (folder / "plans.jsonl").read_text().splitlines()]
     talks = [json.loads(line) for line in (folder / "conversations.jsonl").read_text().splitlines()]
@@ -55,7 +55,7 @@ def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(cli: Cli, 
     assert isinstance(policy.decide("Should I sell the car and move?", {"Age": "25-34"}), Ask)
     assert isinstance(policy.decide("Should I?", {"Age": None, "Gender": None, "emotion": "anger"}), Answer)
     provenance = policy.provenance
-    assert provenance["planner"]["name"] == "mcts"
+    assert provenance["planner"]["name"] == "bayesian"
     assert provenance["planner"]["evaluations"] == 8
     assert 8 <= provenance["data"]["training_evaluations"] / provenance["data"]["training_scenarios"] <= 9
 
