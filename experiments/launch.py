@@ -39,6 +39,9 @@ def slug(text: str) -> str:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As in a script's background job.
+        raise KeyboardInterrupt
     # As Ctrl-C: an event loop then ends its tasks and connections in order.
     signal.raise_signal(signal.SIGINT)
 

@@ -31,7 +31,7 @@ from raise_agent.experiments.trials import (
     static_tops,
     value_of,
 )
-from raise_agent.planners import Evaluate, Plan, PlanningProblem, Search, make_planner, run_planner
+from raise_agent.planners import Evaluate, Plan, PlanningProblem, Rank, Search, make_planner, run_planner
 from raise_agent.planners.beliefs import History, learn
 from raise_agent.planners.families import Instance, make_family
 from raise_agent.subsets import mask_of, subsets_of_size
@@ -349,9 +349,11 @@ class Brief:
 
     def __init__(self) -> None:
         self.told: list[PlanningProblem] = []
+        self.priors: list[Any] = []
 
     def search(self, problem: PlanningProblem, rng: np.random.Generator) -> Search[Plan]:
         self.told.append(problem)
+        self.priors.append((yield Rank(0)))
         scores = yield Evaluate([0b1000])
         return Plan((3,), scores[0], 1, ((0b1000, scores[0]),))
 
@@ -480,6 +482,14 @@ def test_learning_knows_the_objective_and_is_cold(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Named, "planner", lambda self, evaluations: brief)
     study(replace(a_lesson(Ground(Named("additive", "additive"), 6, 2), noise=0.1), objective="prefixes"))
     assert {(p.objective, p.noise, p.belief) for p in brief.told} == {("prefixes", 0.1, None)}
+
+
+@pytest.mark.parametrize("prior", [False, True])
+def test_learning_is_answered_by_the_prior_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch, prior: bool) -> None:
+    brief = Brief()
+    monkeypatch.setattr(Named, "planner", lambda self, evaluations: brief)
+    study(replace(a_lesson(Ground(Named("simulated", "simulated"), 6, 2)), prior=prior))
+    assert [weights is not None for weights in brief.priors] == [prior] * 25
 
 
 def test_a_search_that_starts_warm_is_ahead_of_a_cold_one() -> None:

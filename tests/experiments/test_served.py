@@ -35,6 +35,8 @@ def plan_json(tmp_path: Path, run: str) -> Any:
 
 def judged(tmp_path: Path, store: str = "runs/evaluations.sqlite") -> int:
     with contextlib.closing(sqlite3.connect(tmp_path / store, timeout=30)) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'evaluations'").fetchone():
+            return 0
         return int(db.execute("SELECT count(*) FROM evaluations").fetchone()[0])
 
 
@@ -159,12 +161,23 @@ def test_without_counted_tokens_there_is_no_limit_on_them_and_no_estimate_of_the
     assert plan_json(tmp_path, "a")["estimate"]["tokens"] is None
 
 
-def test_a_job_that_is_told_to_end_stops_in_order_and_goes_on_later(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN], ids=["in front", "a script's background job"])
+def test_a_job_that_is_told_to_end_stops_in_order_and_goes_on_later(
+    cli: Cli, tmp_path: Path, before: signal.Handlers
+) -> None:
     with running(StandIn(latency=0.03)) as server:
         given = at(server, "hydra.run.dir=told")
         command = [sys.executable, "-m", "raise_agent.experiments.main", "plan", *given]
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        while not (tmp_path / "runs/evaluations.sqlite").exists() or judged(tmp_path) < 40:
+        process = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, before),
+        )
+        (tmp_path / "runs").mkdir()
+        while judged(tmp_path) < 40:
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=20)

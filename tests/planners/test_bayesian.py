@@ -219,6 +219,27 @@ def test_the_choice_is_by_expected_score_and_not_by_the_luckiest_sample() -> Non
         assert mask_of(plan.path) == 0b111000
 
 
+def test_the_choice_is_what_the_model_makes_of_all_samples() -> None:
+    """Not always the subset of highest mean."""
+    differ = 0
+    for seed, table in enumerate(tables("additive", 6)):
+        problem = PlanningProblem(10, 3, noise=0.4)
+        plan = plan_with(problem, noisy(table, 0.4, seed), seed=seed, evaluations=20)
+        model = Surrogate(problem, subsets_of_size(full_mask(10), 3))
+        samples: dict[int, list[float]] = {}
+        for subset, score in plan.trace:
+            assert score is not None
+            model.expect(model.columns[subset])
+            model.hear([score])
+            samples.setdefault(subset, []).append(score)
+        means = model.means()
+        chosen = mask_of(plan.path)
+        assert means[model.columns[chosen]] == pytest.approx(max(means[model.columns[s]] for s in samples))
+        assert plan.value == pytest.approx(fmean(samples[chosen]))
+        differ += chosen != max(samples, key=lambda subset: fmean(samples[subset]))
+    assert differ
+
+
 def test_noise_is_borne_better_with_more_evaluations_and_than_by_believing_it() -> None:
     lost: dict[tuple[int, bool], list[float]] = {}
     for seed, table in enumerate(tables("interacting", 14)):
