@@ -105,9 +105,9 @@ class MCTSPlanner:
         kept = self._kept_for_prefixes(problem)
         while board.left > kept:
             subset, gain = tree.choose()
-            heard = (yield from board.draw([subset], gain)) if subset is not None else []
-            if subset is None or not heard:
+            if subset is None:
                 break
+            yield from board.draw([subset], gain)
             tree.learn()
         yield from _ask_prefixes(board, tree)
         return board.plan(tree.best_path())

@@ -39,7 +39,9 @@ def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(cli: Cli, 
     assert by_name["none"]["questions"] == 0
     assert by_name["full"]["questions"] == 10
     assert by_name["full"]["share_of_full_gain"] == pytest.approx(1)
-    assert by_name["oracle"]["score"]["mean"] >= by_name["bayesian"]["score"]["mean"] >= by_name["random"]["score"]["mean"]
+    assert (
+        by_name["oracle"]["score"]["mean"] >= by_name["bayesian"]["score"]["mean"] >= by_name["random"]["score"]["mean"]
+    )
     assert by_name["bayesian"]["evaluations"] == 8
     assert all(by_name[m]["evaluations"] == 0 for m in ("random", "static", "distilled"))
     plans = [json.loads(line) for line in (folder / "plans.jsonl").read_text().splitlines()]

@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raise_agent.planners.additive import (
+    JITTER,
     LEVEL_RIDGE,
     NOISY_SCALES,
     RIDGE,
+    SHAPE,
+    SPREAD,
     AdditiveFit,
     Array,
     PairwiseFit,
@@ -128,7 +131,7 @@ def test_effects_and_pairs_say_what_the_moments_say() -> None:
 
 
 def test_exact_scores_are_kept_and_certain() -> None:
-    fit = PairwiseFit(PlanningProblem(N, DEPTH), np.zeros(N))
+    fit = PairwiseFit(PlanningProblem(N, DEPTH), 0.2 * np.arange(N, dtype=np.float64))
     rng = np.random.default_rng(1)
     heard = {subset: float(rng.uniform(1, 5)) for subset in rng.choice(ALL, 20, replace=False).tolist()}
     for subset, score in heard.items():
@@ -137,6 +140,17 @@ def test_exact_scores_are_kept_and_certain() -> None:
     assert means == pytest.approx(list(heard.values()), abs=1e-3)
     assert fit.fitted() == pytest.approx(list(heard.values()), abs=1e-3)
     assert deviations == pytest.approx(0.0, abs=1e-2)
+
+
+def test_the_variance_of_exact_scores_is_told_by_their_spread_and_what_the_account_costs() -> None:
+    fit, rng = PairwiseFit(PlanningProblem(N, DEPTH), np.zeros(N)), np.random.default_rng(3)
+    heard = {subset: float(rng.uniform(1, 5)) for subset in rng.choice(ALL, 8, replace=False).tolist()}
+    for subset, score in heard.items():
+        fit.add(row(subset), score)
+    scores = np.asarray(list(heard.values()))
+    k = np.asarray([[covariance(s, t) for t in heard] for s in heard]) + JITTER * np.eye(8)
+    misfit = (scores - scores[0]) @ np.linalg.solve(k, scores - scores[0])
+    assert fit.deviation**2 == pytest.approx((SPREAD * scores.var() + misfit / 2) / (SHAPE + 8 / 2))
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])

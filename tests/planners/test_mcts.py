@@ -229,6 +229,75 @@ def test_descents_start_anywhere_and_go_on_by_what_is_expected() -> None:
     }
 
 
+def from_start(tree: _Tree, start: int) -> set[int]:
+    """What descents from one second-level node add to it."""
+    return {end & ~start for end in tree.subsets(tree.descend()) if end & start == start and end}
+
+
+def test_descents_look_at_pairs_and_costs() -> None:
+    tree = a_tree(PlanningProblem(8, 4, costs=[0, 0, 0, 0, 0, 3, 0, 0]), c=0.0, discovery=0.0)
+    tree.sizes = range(4, 5)
+    tree.starts = row(0b11, 8)[None]
+    tree.fit.effects = np.asarray([0.0, 0.0, 1.0, 0.0, 0.5, 2.0, 0.0, 0.0])
+    assert from_start(tree, 0b11) == {1 << 2 | 1 << 4}
+    tree.fit.pairs[2, 6] = tree.fit.pairs[6, 2] = 0.6
+    assert from_start(tree, 0b11) == {1 << 2 | 1 << 6}
+    tree.fit.pairs[0, 7] = tree.fit.pairs[7, 0] = 2.0
+    assert from_start(tree, 0b11) == {1 << 7 | 1 << 2}
+
+
+def test_optimism_counts_pairs_asked_together() -> None:
+    tree = a_tree(PlanningProblem(8, 4), c=1.0)
+    tree.starts = row(0b11, 8)[None]
+    tree.together[:] = 100.0
+    tree.together[2, 5] = tree.together[5, 2] = 0.0
+    assert from_start(tree, 0b11) == {1 << 2 | 1 << 5}
+
+
+def test_of_many_pairs_the_likely_ones_are_always_among_the_starts() -> None:
+    tree = a_tree(PlanningProblem(40, 4))
+    worth = np.zeros(40)
+    worth[[7, 31]] = 1.0
+    best = tree.subsets(tree.starts).index(1 << 7 | 1 << 31)
+    assert all(best in tree.starting(worth) for _ in range(5))
+
+
+def hear(tree: _Tree, scores: Sequence[tuple[int, float]]) -> None:
+    for subset, score in scores:
+        mean, count = tree.board.scores.get(subset) or 0.0, tree.board.samples.get(subset, 0)
+        tree.board.trace.append((subset, score))
+        tree.board.scores[subset] = mean + (score - mean) / (count + 1)
+        tree.board.samples[subset] = count + 1
+    tree.learn()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.4])
+def test_gains_are_the_expected_improvement_in_worth(noise: float) -> None:
+    costs = [0.1 * i for i in range(6)]
+    tree = a_tree(PlanningProblem(6, 3, costs=costs, noise=noise), discovery=0.0)
+    rng = np.random.default_rng(0)
+    subsets = list(subsets_of_size(63, 3))
+    hear(tree, [(subset, float(rng.uniform(1, 5))) for subset in subsets[::2]])
+    nodes = np.asarray([row(subset, 6) for subset in subsets])
+    means, deviations = tree.fit.moments(nodes)
+    worths = means - nodes @ costs
+    best = max(tree.board.worth(s) or 0.0 for s in subsets[::2]) if noise == 0 else worths[::2].max()
+    draws = np.random.default_rng(1).standard_normal(200_000)
+    improved = [
+        np.maximum(mean + deviation * draws - best, 0).mean()
+        for mean, deviation in zip(worths, deviations, strict=True)
+    ]
+    less = 1 - noise / np.sqrt(noise**2 + deviations**2) if noise else 1.0
+    assert tree.gains(nodes) == pytest.approx(np.asarray(improved) * less, abs=0.01)
+
+
+def test_a_subset_sampled_often_beats_a_lucky_one() -> None:
+    tree = a_tree(PlanningProblem(8, 2, noise=0.8))
+    usual = [(subset, 2.0) for subset in subsets_of_size(0b11111100, 2)]
+    hear(tree, [*usual, (0b11, 4.2), *[(0b101, 4.0)] * 12])
+    assert mask_of(tree.best_path()) == 0b101
+
+
 def test_optimism_leads_descents_to_what_was_asked_less() -> None:
     def never_asked(c: float) -> float:
         tree = a_tree(PlanningProblem(10, 4), c=c)

@@ -143,6 +143,10 @@ def test_what_does_not_fit_gives_way_to_what_does() -> None:
     assert run([((4, 0.9),), ((2, 0.8),), ((1, 0.1),)], 3) == [0, 2, 1]
 
 
+def test_what_costs_nothing_does_not_wait() -> None:
+    assert run([((0, 0.1), (1, 1.0)), ((1, 0.9),)], 1) == [1, 0]
+
+
 def test_every_search_has_its_share_and_what_some_leave_goes_to_those_that_expect_most() -> None:
     modest, eager, keen = ((1, 0.9), (1, 0.9)), ((1, 0.1),) * 20, ((1, 0.3),) * 20
     assert run([modest, eager, keen], 30, evenly=1.0) == [2, 10, 18]
