@@ -25,7 +25,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p raise_agent
 	$(BIN)/mypy --explicit-package-bases tests benchmarks setup.py
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/pipeline.py

@@ -30,7 +30,7 @@ RESEARCH = [
     "transformers>=4.48",
     "wandb>=0.18",
 ]
-TEST = ["pytest>=8", "hypothesis>=6"]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6"]
 
 setup(
     name="raise-agent",

@@ -8,7 +8,7 @@ from math import comb
 import numpy as np
 
 from raise_agent.errors import ConfigError
-from raise_agent.subsets import subsets_of_size
+from raise_agent.subsets import mask_of, members, subsets_of_size
 
 from .contract import Plan, PlanningProblem, Search
 from .ordering import best_order
@@ -48,5 +48,6 @@ class ExhaustivePlanner:
             )
         board = Scoreboard(problem, self.evaluations)
         yield from board.ask(subset for size in sizes for subset in subsets_of_size(problem.pool, size))
-        ends = (subset for subset in board.scores if not problem.free or subset.bit_count() == problem.depth)
-        return board.plan(best_order(board.best(ends), board.estimate))
+        ends = [subset for subset in board.scores if not problem.free or subset.bit_count() == problem.depth]
+        lowest = mask_of(members(problem.pool)[: problem.depth])
+        return board.plan(best_order(board.best(ends or [lowest]), board.estimate))

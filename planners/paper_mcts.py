@@ -123,8 +123,8 @@ class PaperMCTSPlanner:
                 path.append((yield from self._expand(problem, path[-1], place)))
                 path[-1].completion = self._complete(problem, path[-1], rng)
             subset = path[-1].state.asked | mask_of(path[-1].completion)
-            (score,) = yield from board.draw([subset])
-            _back_up(path, score)
+            for score in (yield from board.draw([subset])):
+                _back_up(path, score)
         best = _best_path(root)
         return Plan(best, board.worth(mask_of(best)), evaluations=len(board.trace), trace=tuple(board.trace))
 

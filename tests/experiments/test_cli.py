@@ -233,7 +233,7 @@ def _finished(store: Path) -> int:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_stopped_from_outside_goes_on_to_the_same_plans(cli: Cli, tmp_path: Path, how: signal.Signals) -> None:
-    settings = ["data.n=700", "planner.evaluations=30", "runner.searches=40"]
+    settings = ["data.n=700", "planner=greedy", "runner.searches=40"]
     cli("plan", *settings, "store=undisturbed.sqlite", "hydra.run.dir=undisturbed")
     total = _finished(tmp_path / "undisturbed.sqlite")
     command = [sys.executable, "-m", "raise_agent.experiments.main", "plan", *settings, "store=s.sqlite"]

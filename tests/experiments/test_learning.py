@@ -53,7 +53,7 @@ class Recorder:
 
     def __call__(self, places: range, beliefs: Sequence[Belief | None]) -> list[Plan]:
         self.beliefs += beliefs
-        made = []
+        made = list[Plan]()
         for place in places:
             if place == self.stop_at:
                 raise LimitReached("limits.evaluations=1", dict(enumerate(made)), len(places))
