@@ -196,8 +196,10 @@ def plan_all(
     planner = bench.planner(name, settings)
     noisy = bench.noise().points > 0
 
+    horizon = None if spend is None else spend // max(len(scenarios), 1)
+
     def begin(scenario: Scenario, belief: Belief | None) -> Search[Plan]:
-        problem = replace(bench.problem(scenario), belief=belief)
+        problem = replace(bench.problem(scenario), belief=belief, horizon=horizon)
         return planner.search(problem, search_rng(bench.cfg.seed, scenario))
 
     believed = beliefs or [None] * len(scenarios)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
-from math import comb, inf
+from math import comb, hypot, inf
 from operator import or_
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ from raise_agent.errors import ConfigError
 from raise_agent.subsets import mask_of, members, subsets_of_size
 
 from .contract import Plan, PlanningProblem, Search
+from .lattice import PathLattice
 from .ordering import EXACT_SIZE, best_order
 from .registry import register
 from .scoreboard import Scoreboard, check_evaluations
@@ -47,9 +48,10 @@ class BayesianPlanner:
     """Most evaluations, 1 or more."""
     batch: int = 1
     """Subsets asked for at once, 1 or more: for fast servers with few scenarios."""
-    discovery: float = 0.1
-    """What attributes that were never asked together are taken to hide, 0 or more, relative to the range of the scores
-    heard: how much is spent on looking for what the model cannot expect."""
+    discovery: float = 2.0
+    """What attributes that were never asked together are taken to hide at first, 0 or more, relative to the range of
+    the scores heard: how much is spent on looking for what the model cannot expect. It falls to nothing at the last
+    evaluation, after which nothing can be made of a find."""
     stop_below: float = 0.0
     """The search ends once one more evaluation is expected to bring less than this, in score points. Where scores are
     exact and nothing is believed beforehand, not before every attribute was asked."""
@@ -80,11 +82,16 @@ class _Search:
 
     def __init__(self, problem: PlanningProblem, board: Scoreboard, rng: np.random.Generator, discovery: float) -> None:
         self.problem, self.board, self.rng, self.discovery = problem, board, rng, discovery
-        self.prefixes = problem.objective == "prefixes"
-        smallest = 0 if not problem.free else min(1, problem.depth) if self.prefixes else problem.depth
-        self.sizes = range(smallest, problem.depth + 1)
-        self.whole = sum(comb(problem.pool.bit_count(), size) for size in self.sizes) <= ALL
+        self.sizes = range(problem.depth if problem.free else 0, problem.depth + 1)
+        self.lattice: PathLattice | None = None
+        """All paths, where their prefixes count."""
+        prefixes = range(min(self.sizes.start, 1), problem.depth + 1)
+        if problem.objective == "prefixes" and problem.depth and self.are_few(prefixes):
+            self.sizes = prefixes
+        self.whole = self.are_few(self.sizes)
         self.surrogate = Surrogate(problem, self.candidates())
+        if self.sizes is prefixes:
+            self.lattice = PathLattice(self.surrogate.columns, problem.depth)
         self.untried = np.ones((problem.n_attributes, problem.n_attributes))
         """1 for each two attributes that were never asked together."""
         np.fill_diagonal(self.untried, 0.0)
@@ -92,6 +99,10 @@ class _Search:
         """Subsets whose neighbours are considered."""
 
     # --- which subsets are considered ---------------------------------------------------------------------------------
+
+    def are_few(self, sizes: range) -> bool:
+        """Whether all subsets of these sizes can be considered."""
+        return sum(comb(self.problem.pool.bit_count(), size) for size in sizes) <= ALL
 
     def candidates(self) -> Iterator[int]:
         """What is considered from the start."""
@@ -128,7 +139,7 @@ class _Search:
             self.consider_neighbours(surrogate.masks[int(np.argmax(surrogate.means()))])
         chosen, first, measured = list[int](), inf, self.measured()
         while len(chosen) < count:
-            gains = self.gains()
+            gains = self.gains(count)
             if surrogate.exact or not self.board.samples:
                 gains[[surrogate.columns[subset] for subset in chosen]] = -1.0
             column = self.any_of_the_largest(gains)
@@ -152,39 +163,37 @@ class _Search:
             return bool(samples)
         return reduce(or_, samples) == self.problem.pool
 
-    def gains(self) -> Array:
-        """What one more evaluation of each candidate is expected to bring; below 0 where it may not be asked."""
+    def gains(self, count: int) -> Array:
+        """What one more evaluation of each candidate is expected to bring; below 0 where it may not be asked.
+
+        Args:
+            count: evaluations asked for at once, this one among them.
+        """
         surrogate, board = self.surrogate, self.board
-        if self.prefixes and board.samples:
-            gains = self.doubts_on_the_path()
+        if self.lattice is not None and board.samples:
+            gains = surrogate.path_improvement(self.lattice)
         elif surrogate.exact:
             worths = [worth for subset in board.samples if (worth := board.worth(subset)) is not None]
             gains = surrogate.expected_improvement(max(worths, default=0.0))
         else:
             gains = surrogate.knowledge_gradient()
         if board.samples:
-            gains = gains + self.discovery * self.surprises()
+            gains = gains + self.surprises(count)
         barred = board.scores if surrogate.exact else [subset for subset, score in board.trace if score is None]
         gains[[surrogate.columns[subset] for subset in barred]] = -1.0
         return gains
 
-    def surprises(self) -> Array:
-        """The range of what was heard, times the share of all pairs that a candidate is the first to ask together."""
-        surrogate, known = self.surrogate, self.surrogate.known
-        heard = surrogate.means()[[surrogate.columns[subset] for subset in self.board.samples]]
+    def surprises(self, count: int) -> Array:
+        """What pairs hide that a candidate is the first to ask together: more, the more there is left to use it."""
+        surrogate, board, noise = self.surrogate, self.board, self.problem.noise
+        heard = surrogate.means()[[surrogate.columns[subset] for subset in board.samples]]
         pool = self.problem.pool.bit_count()
-        new = ((known @ self.untried) * known).sum(axis=1) / max(pool * (pool - 1), 1)
-        return np.asarray((heard.max() - heard.min()) * new)
-
-    def doubts_on_the_path(self) -> Array:
-        """How little is known of each prefix of the path that may be the best one."""
-        path = self.best_path(self.worths() + self.surrogate.moments()[1])
-        # Its prefixes may be new to the model.
-        _, deviations = self.surrogate.moments()
-        doubts = np.zeros(len(deviations))
-        places = [self.surrogate.columns[mask_of(path[: length + 1])] for length in range(len(path))]
-        doubts[places] = deviations[places] / self.problem.depth
-        return doubts
+        new = ((surrogate.known @ self.untried) * surrogate.known).sum(axis=1) / max(pool * (pool - 1), 1)
+        spread = float(heard.max() - heard.min())
+        seen = 1.0 if surrogate.exact else 1 - noise / hypot(noise, spread)
+        horizon = board.limit if self.problem.horizon is None else min(board.limit, self.problem.horizon)
+        ahead = max(horizon - len(board.trace) - count, 0) / max(horizon, 1)
+        return np.asarray(self.discovery * surrogate.doubt() * seen * spread * ahead * new)
 
     def any_of_the_largest(self, gains: Array) -> int:
         """The place of the largest gain, any of equals."""
@@ -197,8 +206,8 @@ class _Search:
         """The path to the best subset tried, or the one of the best prefixes."""
         if not self.board.samples:
             return members(self.problem.pool)[: self.problem.depth]
-        if self.prefixes:
-            return self.best_path(self.worths())
+        if self.lattice is not None:
+            return self.lattice.best(self.worths())
         return self.in_order(self.best_end())
 
     def best_end(self) -> int:
@@ -228,24 +237,6 @@ class _Search:
             for subset in self.board.samples:
                 worths[self.surrogate.columns[subset]] = self.board.worth(subset)
         return worths
-
-    def best_path(self, worths: Array) -> tuple[int, ...]:
-        """The path whose prefixes are worth most together; of a large problem, the best one to a likely end."""
-        columns, problem = self.surrogate.columns, self.problem
-        if not self.whole:
-            full = [s for s in self.surrogate.masks[: len(worths)] if s.bit_count() == problem.depth]
-            return self.in_order(max(full, key=lambda subset: worths[columns[subset]]))
-        ahead: dict[int, tuple[float, int]] = {0: (0.0, 0)}
-        for subset in sorted(columns, key=int.bit_count):
-            if subset:
-                before, last = max((ahead[subset & ~(1 << i)][0], -i) for i in members(subset))
-                ahead[subset] = before + float(worths[columns[subset]]), -last
-        subset = max((s for s in columns if s.bit_count() == problem.depth), key=lambda s: ahead[s][0])
-        path = list[int]()
-        while subset:
-            path.append(ahead[subset][1])
-            subset &= ~(1 << path[-1])
-        return tuple(reversed(path))
 
 
 def submasks(subset: int) -> Iterator[int]:

@@ -46,6 +46,8 @@ class PlanningProblem:
     objective: str = "budget"
     """``budget``: the worth of the whole path. ``prefixes``: the mean worth of all its prefixes but the empty one, for
     conversations that may end early (paper, section 5.2)."""
+    horizon: int | None = None
+    """How many evaluations the search can count on where many searches share them; None: as many as it may make."""
     belief: Belief | None = None
     """What earlier searches taught about this scenario; None where nothing is believed beforehand."""
     pool: int = field(init=False)
@@ -71,6 +73,8 @@ class PlanningProblem:
             raise ConfigError(f"noise must be a standard deviation, 0 or more, not {self.noise}")
         if self.objective not in OBJECTIVES:
             raise ConfigError(f"unknown objective {self.objective!r}: {did_you_mean(self.objective, OBJECTIVES)}")
+        if self.horizon is not None and self.horizon < 0:
+            raise ConfigError(f"horizon must be 0 evaluations or more, not {self.horizon}")
         pool = full_mask(self.n_attributes)
         if self.legal is not None:
             object.__setattr__(self, "legal", tuple(bool(legal) for legal in self.legal))

@@ -49,7 +49,8 @@ class MCTSPlanner:
     with effects of attributes and pairs (``PairwiseFit``), s its standard deviation; c' is uniform in 0..c, one for
     each descent. Of the subsets where they end, that of highest
 
-        expected improvement + discovery * (range of the scores) * (share of all pairs first asked together in it)
+        expected improvement + discovery * (share of evaluations left after this one) * (range of the scores)
+                                 * (share of all pairs first asked together in it)
 
     is scored; with noise, expected improvement over the best expected score, times 1 - noise / sqrt(noise^2 + s(U)^2),
     be it new or scored before. The account learns the score, and with it every node of the tree.
@@ -75,8 +76,9 @@ class MCTSPlanner:
     """Most evaluations, 1 or more. On simulated scenarios 20 reach 0.99 of the best gain with budget 3."""
     c: float = 2.0
     """Weight of exploration in descents, 0 or more."""
-    discovery: float = 1.0
-    """What attributes that were never asked together are taken to hide, 0 or more, relative to the range of scores."""
+    discovery: float = 2.0
+    """What attributes that were never asked together are taken to hide at first, 0 or more, relative to the range of
+    scores; it falls to nothing at the last evaluation, after which nothing can be made of a find."""
     prior: str = "role"
     """``role`` asks the prior model, and is uniform where there is none; ``static``; ``uniform``."""
     order: tuple[int, ...] = ()
@@ -231,7 +233,9 @@ class _Tree:
         """What scoring each of these nodes is expected to bring, (m,)."""
         means, deviations = self.fit.moments(nodes)
         fresh = ((nodes @ (self.together == 0)) * nodes).sum(axis=1) / max(self.n_legal * (self.n_legal - 1), 1)
-        surprise = self.planner.discovery * (self.high - self.low) * fresh
+        horizon = min(self.board.limit, self.problem.horizon or self.board.limit)
+        ahead = max(horizon - len(self.board.trace) - 1, 0) / horizon
+        surprise = self.planner.discovery * ahead * (self.high - self.low) * fresh
         if self.prefixes:
             return np.asarray(self.doubts(nodes, means, deviations) + surprise)
         best = self.high if self.exact else float((self.fit.fitted() - self.paid).max())

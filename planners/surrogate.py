@@ -20,6 +20,9 @@ heard (Bayesian model averaging). Nothing is fitted, and coefficients are never 
 out: the cost grows with the scores heard and the subsets under consideration, not with the number of
 coefficients.
 
+Where scores are exact, hypotheses in which a few pairs count far more than all others stand beside the first
+(``strong_pairs``). With noise they gained nothing, and took as much time again.
+
 Where scores are exact their scale is unknown, with an inverse-gamma prior, so that everything is the same in points
 as in percent; where they are noisy it is one of ``NOISY_SCALES`` times the noise, each a hypothesis of its own.
 
@@ -40,6 +43,8 @@ import numpy.typing as npt
 from raise_agent.errors import ConfigError
 
 from .contract import PlanningProblem
+from .lattice import PathLattice
+from .strong_pairs import Sets, StrongPairs
 
 Array = npt.NDArray[np.float64]
 
@@ -55,6 +60,8 @@ SHAPE, SPREAD = 1.0, 0.1
 JITTER = 1e-6
 """Variance, relative to that of scores, that keeps the algebra sound where scores are exact."""
 ROUNDING = 1e-9
+TINY = 1e-300
+"""Keeps variances above 0."""
 TRUST = 0.7
 """Probability that a belief holds, before the first score."""
 CONTENDERS, RIVALS = 24, 48
@@ -126,6 +133,12 @@ class Surrogate:
         self._scale = np.ones(len(scales)) if self.exact else (scales * problem.noise) ** 2
         self._nugget = np.full(len(scales), JITTER) if self.exact else np.full(len(scales), problem.noise**2)
         self._cold = len(scales)
+        self._strong = StrongPairs(problem.pool)
+        """Where scores are exact; their base is the first hypothesis, that is nearly additive."""
+        self._sets: Sets | None = None
+        """The likeliest, by the scores heard."""
+        self._cached: tuple[Array, Array, Array] | None = None
+        """What is believed now."""
         h = self._cold + (self._belief is not None)
         if self._belief is not None:
             self._nugget = np.append(self._nugget, self._nugget[0])
@@ -156,7 +169,8 @@ class Surrogate:
         self._variance = np.zeros((h, 0))
         self._origin = 0.0
         self.add(candidates)
-        self._usual = self._believed_variance() if self._belief is not None else 0.0
+        self._least = SPREAD * self._believed_variance() if self._belief is not None else 0.0
+        """Scale of the inverse-gamma prior: from the belief, or else from what was heard."""
 
     # --- candidates ---------------------------------------------------------------------------------------------------
 
@@ -187,6 +201,7 @@ class Surrogate:
         self._start = np.concatenate([self._start, variance], axis=1)
         self._prior = np.concatenate([self._prior, prior], axis=1)
         rows, mean = np.zeros((h, self._rows.shape[1], len(new))), np.zeros((h, len(new)))
+        self._cached = None
         if t:
             placed = [one.column for one in self._heard] + self._pending
             start = len(self.masks) - len(new)
@@ -199,6 +214,8 @@ class Surrogate:
         self._rows = np.concatenate([self._rows, rows], axis=2)
         self._mean = np.concatenate([self._mean, mean], axis=1)
         self._variance = np.concatenate([self._variance, variance], axis=1)
+        if self.exact:
+            self._strong.add(known, rows[0])
 
     def _covariance(self, columns: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> Array:
         """Prior covariances (h, k, m) between columns."""
@@ -231,7 +248,10 @@ class Surrogate:
         self._rows[:, t] = row
         self._whitened[:, t] = 0.0
         self._variance = np.maximum(self._variance - row**2, 0.0)
+        if self.exact:
+            self._strong.place(column, float(pivot[0]), row[0])
         self._pending.append(column)
+        self._cached = None
 
     def _grow(self) -> None:
         h, t = self._factor.shape[:2]
@@ -243,15 +263,16 @@ class Surrogate:
 
     def hear(self, scores: Sequence[float | None]) -> None:
         """The scores of what is being evaluated, in the order expected; None is forgotten."""
-        pending, self._pending = self._pending, []
-        if any(score is None for score in scores):
-            self._restart(
-                [*self._heard, *(_Heard(c, s) for c, s in zip(pending, scores, strict=True) if s is not None)]
-            )
-            return
-        for column, score in zip(pending, scores, strict=True):
-            assert score is not None
-            self._take(_Heard(column, score))
+        pending, self._pending, self._cached = self._pending, [], None
+        new = [_Heard(column, score) for column, score in zip(pending, scores, strict=True) if score is not None]
+        if len(new) < len(pending):
+            self._restart([*self._heard, *new])
+        else:
+            for one in new:
+                self._take(one)
+        if self.exact and self._heard:
+            told = self._whitened[0, : len(self._heard)]
+            self._sets = self._strong.likeliest(float(self._logdet[0]), float(told @ told), self._evidence)
 
     def _take(self, heard: _Heard) -> None:
         t = len(self._heard)
@@ -260,7 +281,11 @@ class Surrogate:
         self._heard.append(heard)
         told = heard.score - self._prior[:, heard.column] - (self._factor[:, t, :t] * self._whitened[:, :t]).sum(axis=1)
         self._whitened[:, t] = told / self._factor[:, t, t]
+        if self.exact:
+            self._strong.hear(t, float(self._whitened[0, t]))
         self._logdet += 2 * np.log(self._factor[:, t, t])
+        if self._belief is None:
+            self._least = SPREAD * float(np.var([one.score for one in self._heard]))
         self._mean += self._whitened[:, t, None] * self._rows[:, t]
 
     def _restart(self, heard: Sequence[_Heard]) -> None:
@@ -268,6 +293,9 @@ class Surrogate:
         self._heard, self._logdet = [], np.zeros_like(self._logdet)
         self._whitened[:], self._mean = 0.0, np.zeros_like(self._mean)
         self._variance = self._start
+        if self.exact:
+            self._strong = StrongPairs(self._problem.pool)
+            self._strong.add(self.known, self._rows[0])
         for one in heard:
             self.expect(one.column)
         self._pending = []
@@ -277,23 +305,44 @@ class Surrogate:
     # --- beliefs ------------------------------------------------------------------------------------------------------
 
     def _believed(self) -> tuple[Array, Array, Array]:
-        """Weights (h,) of the hypotheses, means and standard deviations (h, m) of the candidates' scores."""
-        t = len(self._heard)
-        misfit = (self._whitened[:, :t] ** 2).sum(axis=1)
-        if self.exact:
-            shape, least = SHAPE + t / 2, self._least_spread()
-            scale = np.maximum(least + misfit / 2, 1e-300)
-            evidence = SHAPE * math.log(max(least, 1e-300)) - math.lgamma(SHAPE) + math.lgamma(shape)
-            evidence = evidence - 0.5 * self._logdet - shape * np.log(scale)
-            amplitude = scale / shape
-        else:
-            evidence, amplitude = -0.5 * (self._logdet + misfit), np.ones_like(misfit)
+        """Weights (h,) of the hypotheses, means and standard deviations (h, m) of the candidates' scores.
+
+        First those without strong pairs, the belief last of them, then those with.
+        """
+        if self._cached is None:
+            log_odds, means, deviations = self._plain()
+            if self._sets is not None:
+                mean, variance = self._strong.shift(self._sets, self._rows[0, len(self._heard) : self._placed])
+                beside = (self._variance[0] + variance) * self._amplitude(self._sets.misfit)[:, None]
+                log_odds = np.concatenate([log_odds, self._sets.log_odds])
+                means = np.concatenate([means, means[0] + mean])
+                deviations = np.concatenate([deviations, np.sqrt(beside)])
+            weights = np.exp(log_odds - log_odds.max())
+            self._cached = weights / weights.sum(), means, deviations
+        return self._cached
+
+    def _plain(self) -> tuple[Array, Array, Array]:
+        """Log odds (h,), means and deviations (h, m) of the hypotheses without strong pairs."""
+        misfit = (self._whitened[:, : len(self._heard)] ** 2).sum(axis=1)
+        log_odds, amplitude = self._evidence(self._logdet, misfit), self._amplitude(misfit)
         if self._belief is not None:
-            evidence[-1] = -0.5 * (self._logdet[-1] + misfit[-1]) + math.log(TRUST * self._cold / (1 - TRUST))
+            log_odds[-1] = -0.5 * (self._logdet[-1] + misfit[-1]) + math.log(TRUST * self._cold / (1 - TRUST))
             amplitude[-1] = 1.0
-        weights = np.exp(evidence - evidence.max())
-        deviations = np.sqrt(self._variance * amplitude[:, None])
-        return weights / weights.sum(), self._prior + self._mean, deviations
+        return log_odds, self._prior + self._mean, np.sqrt(self._variance * amplitude[:, None])
+
+    def _evidence(self, log_det: Array, misfit: Array) -> Array:
+        """Logarithm of the probability of the scores heard, but for what all hypotheses share."""
+        if not self.exact:
+            return np.asarray(-0.5 * (log_det + misfit))
+        shape, least = SHAPE + len(self._heard) / 2, max(self._least, TINY)
+        evidence = SHAPE * math.log(least) - math.lgamma(SHAPE) + math.lgamma(shape)
+        return np.asarray(evidence - 0.5 * log_det - shape * np.log(least + misfit / 2))
+
+    def _amplitude(self, misfit: Array) -> Array:
+        """Variance of the scores relative to the tables'."""
+        if not self.exact:
+            return np.ones_like(misfit)
+        return np.asarray(np.maximum(self._least + misfit / 2, TINY) / (SHAPE + len(self._heard) / 2))
 
     def _believed_variance(self) -> float:
         """Variance of the scores among the largest candidates, as believed."""
@@ -302,16 +351,13 @@ class Surrogate:
         around = (largest - largest.mean(axis=0)) @ self._belief.root
         return float((around**2).sum(axis=1).mean()) + self._belief.misfit
 
-    def _least_spread(self) -> float:
-        """Scale of the inverse-gamma prior: from the belief, or else from what was heard."""
-        if self._belief is not None:
-            return SPREAD * self._usual
-        scores = np.asarray([one.score for one in self._heard])
-        return SPREAD * float(scores.var()) if len(scores) else 0.0
-
     def _first(self, means: Array, deviations: Array) -> Array:
         """What speaks for each candidate to be the first: the belief, or without one how little is known."""
-        return np.asarray(deviations[0] if self._belief is None else means[-1] - means[-1].min())
+        return np.array(deviations[0] if self._belief is None else means[self._cold] - means[self._cold].min())
+
+    def doubt(self) -> float:
+        """Probability that the belief does not hold; 1 without one."""
+        return 1.0 if self._belief is None else 1.0 - float(self._believed()[0][self._cold])
 
     def means(self) -> Array:
         """Expected worth of each candidate, (m,): score less cost."""
@@ -332,11 +378,26 @@ class Surrogate:
             return self._first(means, deviations)
         return np.asarray(weights @ _excess(means - self._costs - best, deviations))
 
+    def path_improvement(self, lattice: PathLattice) -> Array:
+        """By how much each candidate is expected to raise the mean worth of the prefixes of the best path, (m,).
+
+        The others are taken to be worth what is expected.
+        """
+        means, deviations = self.moments()
+        if self.exact:
+            told = [one.column for one in self._heard]
+            means[told] = [one.score for one in self._heard] - self._costs[told]
+            deviations[told] = 0.0
+        through, gains = lattice.through(means), np.zeros(len(means))
+        on = np.isfinite(through)
+        gains[on] = _excess((through[on] - through.max()) / lattice.depth, deviations[on] / lattice.depth)
+        return gains
+
     def knowledge_gradient(self) -> Array:
         """By how much one more evaluation of each candidate is expected to improve the choice, (m,).
 
         A lower bound: of all that an evaluation may bring forward only the single most likely rival of the
-        present choice is counted. 0 for candidates that are out of the question.
+        present choice is counted. 0 for candidates that are out of the question. Only where scores are noisy.
         """
         weights, means, deviations = self._believed()
         if not self._heard:
@@ -362,7 +423,7 @@ def _excess(mean: Array, deviation: Array) -> Array:
     # Not above: the base install has no scipy, and imports every planner to know its name.
     from scipy.special import ndtr
 
-    deviation = np.maximum(deviation, 1e-300)
+    deviation = np.maximum(deviation, TINY)
     # Beyond this many deviations the sign is certain.
     z = np.clip(mean / deviation, -40.0, 40.0)
     excess = mean * ndtr(z) + deviation * np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)

@@ -212,17 +212,23 @@ def test_what_cannot_be_shared_is_refused(evaluations: int, evenly: float) -> No
 # --- planners ---------------------------------------------------------------------------------------------------------
 
 
-def problem(scenario: Scenario, noise: float = 0.0) -> PlanningProblem:
+def problem(scenario: Scenario, noise: float = 0.0, horizon: int | None = None) -> PlanningProblem:
     known = scenario.profile.known
-    return PlanningProblem(len(TABLE), 3, legal=[bool(known >> i & 1) for i in range(len(TABLE))], noise=noise)
+    legal = [bool(known >> i & 1) for i in range(len(TABLE))]
+    return PlanningProblem(len(TABLE), 3, legal=legal, noise=noise, horizon=horizon)
 
 
-def begin(planner: Planner, noise: float, scenario: Scenario) -> Search[Plan]:
-    return planner.search(problem(scenario, noise), search_rng(3, scenario))
+def begin(planner: Planner, noise: float, horizon: int | None, scenario: Scenario) -> Search[Plan]:
+    return planner.search(problem(scenario, noise, horizon), search_rng(3, scenario))
 
 
-def tasks(planner: Planner, noise: float = 0.0, scenarios: Sequence[Scenario] = SCENARIOS) -> list[Task[Plan]]:
-    return [Task(scenario, partial(begin, planner, noise, scenario), noisy=noise > 0) for scenario in scenarios]
+def tasks(
+    planner: Planner,
+    noise: float = 0.0,
+    scenarios: Sequence[Scenario] = SCENARIOS,
+    horizon: int | None = None,
+) -> list[Task[Plan]]:
+    return [Task(s, partial(begin, planner, noise, horizon, s), noisy=noise > 0) for s in scenarios]
 
 
 def told_to_end(name: str, answered: int) -> Plan:
@@ -368,7 +374,7 @@ def test_shared_evaluations_bring_at_least_what_as_many_split_evenly_do(missing:
     def plans(cap: int, spend: int | None) -> list[Plan]:
         planner = make_planner("bayesian", evaluations=cap)
         runner = Runner(model, None, EvaluationStore(":memory:"))
-        return runner.run(tasks(planner, scenarios=scenarios), "x", spend, 1.0)
+        return runner.run(tasks(planner, scenarios=scenarios, horizon=6), "x", spend, 1.0)
 
     apart, together = plans(6, None), plans(40, 6 * len(scenarios))
     assert sum(plan.evaluations for plan in together) <= 6 * len(scenarios)

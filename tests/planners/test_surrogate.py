@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, permutations
+from math import comb
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy.special import ndtri
-from scipy.stats import multivariate_normal, multivariate_t
+from scipy.stats import multivariate_normal, multivariate_t, norm
 
 from raise_agent.errors import ConfigError
-from raise_agent.planners import PlanningProblem
+from raise_agent.planners import PlanningProblem, strong_pairs
 from raise_agent.planners.beliefs import Belief, features, n_features
+from raise_agent.planners.lattice import PathLattice
+from raise_agent.planners.strong_pairs import EXPECTED, KEPT, MOST, SLAB
 from raise_agent.planners.surrogate import (
     BEND,
     HYPOTHESES,
@@ -31,6 +34,7 @@ from raise_agent.planners.surrogate import (
 from raise_agent.subsets import full_mask, members, subsets_of_size
 
 Array = npt.NDArray[np.float64]
+Pairs = tuple[tuple[int, int], ...]
 
 
 def up_to(n: int, depth: int, least: int = 0) -> list[int]:
@@ -86,6 +90,15 @@ class Posterior:
     mean: Array
     covariance: Array
     log_evidence: float
+    log_prior: float
+    """Log odds beforehand against one hypothesis without strong pairs and without the belief."""
+    noise: float
+    """Variance of one evaluation."""
+
+    def expecting(self, column: int) -> Posterior:
+        """While one more candidate is being evaluated."""
+        row = self.covariance[column] / np.sqrt(self.covariance[column, column] + self.noise)
+        return replace(self, covariance=self.covariance - np.outer(row, row))
 
 
 def regression(phi: Array, told: Sequence[int], scores: Array, noise: float) -> tuple[Array, Array]:
@@ -97,8 +110,33 @@ def regression(phi: Array, told: Sequence[int], scores: Array, noise: float) -> 
     return root.T @ (q.T @ right), root.T @ root
 
 
-def oracle(problem: PlanningProblem, candidates: Sequence[int], heard: Sequence[tuple[int, float]]) -> list[Posterior]:
-    """What each hypothesis says; evidence without the prior weights of hypotheses."""
+def together(candidates: Sequence[int], pairs: Pairs) -> Array:
+    """Which of these pairs each candidate holds whole, (m, pairs)."""
+    both = [[float(subset >> i & subset >> j & 1) for i, j in pairs] for subset in candidates]
+    return np.array(both).reshape(len(candidates), len(pairs))
+
+
+def all_sets(problem: PlanningProblem, heard: Sequence[tuple[int, float]]) -> list[Pairs]:
+    """Every set of strong pairs that were scored; none where scores are noisy."""
+    scored = {pair for subset, _ in heard for pair in combinations(members(subset), 2) if not problem.noise}
+    return [pairs for size in range(1, MOST + 1) for pairs in combinations(sorted(scored), size)]
+
+
+def held(surrogate: Surrogate) -> list[Pairs]:
+    """The sets of strong pairs held, in their order."""
+    if (sets := surrogate._sets) is None:
+        return []
+    pairs = list(combinations(members(surrogate._problem.pool), 2))
+    return [tuple(sorted(pairs[place] for place in row if place < len(pairs))) for row in sets.pairs]
+
+
+def oracle(
+    problem: PlanningProblem,
+    candidates: Sequence[int],
+    heard: Sequence[tuple[int, float]],
+    sets: Sequence[Pairs] = (),
+) -> list[Posterior]:
+    """What each hypothesis says: those without strong pairs, the belief, then those with these sets of them."""
     told = [candidates.index(subset) for subset, _ in heard]
     y, variance, found = np.array([score for _, score in heard]), problem.noise**2, []
     same = np.equal.outer(told, told).astype(float)
@@ -111,21 +149,25 @@ def oracle(problem: PlanningProblem, candidates: Sequence[int], heard: Sequence[
         around = full - full.mean(axis=0)
         sigma = belief.root @ belief.root.T
         least = SPREAD * (float(np.einsum("kp,pq,kq->k", around, sigma, around).mean()) + belief.misfit)
-    for features_of in explicit(problem.n_attributes, problem.depth):
-        for scale in scales:
-            phi = features_of[list(candidates)] * np.sqrt(scale)
-            mean, covariance = regression(phi, told, y - y[0], variance or JITTER)
-            k = phi[told] @ phi[told].T + (variance or JITTER) * np.eye(len(told))
-            if variance:
-                evidence = multivariate_normal(np.full(len(y), y[0]), k).logpdf(y)
-            else:
-                # Of one score alone the scale is not known, and all are as likely.
-                student = multivariate_t(np.full(len(y), y[0]), least / SHAPE * k, df=2 * SHAPE) if least else None
-                evidence = 0.0 if student is None else student.logpdf(y)
-                residual = y - y[0]
-                shape = SHAPE + len(y) / 2
-                covariance = covariance * (least + residual @ np.linalg.solve(k, residual) / 2) / shape
-            found.append(Posterior(y[0] + mean, covariance, float(evidence)))
+    cold = [
+        features_of[list(candidates)] * np.sqrt(scale)
+        for features_of in explicit(problem.n_attributes, problem.depth)
+        for scale in scales
+    ]
+
+    def linear(phi: Array, log_prior: float = 0.0) -> Posterior:
+        mean, covariance = regression(phi, told, y - y[0], variance or JITTER)
+        k = phi[told] @ phi[told].T + (variance or JITTER) * np.eye(len(told))
+        if variance:
+            evidence = multivariate_normal(np.full(len(y), y[0]), k).logpdf(y)
+            return Posterior(y[0] + mean, covariance, float(evidence), log_prior, variance)
+        # Of one score alone the scale is not known: whatever it is, it is the same for all.
+        evidence = multivariate_t(np.full(len(y), y[0]), (least or 1.0) / SHAPE * k, df=2 * SHAPE).logpdf(y)
+        residual = y - y[0]
+        amplitude = (least + residual @ np.linalg.solve(k, residual) / 2) / (SHAPE + len(y) / 2)
+        return Posterior(y[0] + mean, covariance * amplitude, float(evidence), log_prior, JITTER * amplitude)
+
+    found = [linear(phi) for phi in cold]
     if problem.belief is not None:
         phi = features(list(candidates), problem.n_attributes, problem.depth)
         prior, expected = phi @ sigma @ phi.T + belief.misfit * np.eye(len(phi)), phi @ belief.mean
@@ -134,17 +176,57 @@ def oracle(problem: PlanningProblem, candidates: Sequence[int], heard: Sequence[
         assert (same >= np.eye(len(told))).all()
         gain = np.linalg.solve(k, prior[told]).T
         evidence = multivariate_normal(expected[told], k).logpdf(y)
-        found.append(Posterior(expected + gain @ (y - expected[told]), prior - gain @ prior[told], float(evidence)))
+        trusted = float(np.log(TRUST / (1 - TRUST) * len(cold)))
+        mean, covariance = expected + gain @ (y - expected[told]), prior - gain @ prior[told]
+        found.append(Posterior(mean, covariance, float(evidence), trusted, variance or JITTER))
+    for pairs in sets:
+        # Beside the nearly additive one, that is first.
+        phi = np.concatenate([cold[0], SLAB * together(candidates, pairs)], axis=1)
+        found.append(linear(phi, len(pairs) * float(np.log(EXPECTED / comb(problem.n_attributes, 2)))))
     return found
 
 
-def weights_of(posteriors: Sequence[Posterior], belief: Belief | None) -> Array:
+def weights_of(posteriors: Sequence[Posterior]) -> Array:
     """Bayes' rule."""
-    cold = len(posteriors) - (belief is not None)
-    prior = np.full(cold, 1 / cold) if belief is None else np.append(np.full(cold, (1 - TRUST) / cold), TRUST)
-    logs = np.log(prior) + [posterior.log_evidence for posterior in posteriors]
+    logs = np.array([posterior.log_prior + posterior.log_evidence for posterior in posteriors])
     weights = np.exp(logs - logs.max())
     return np.asarray(weights / weights.sum())
+
+
+def mean_of(posteriors: Sequence[Posterior]) -> Array:
+    return np.asarray(weights_of(posteriors) @ np.array([each.mean for each in posteriors]))
+
+
+def deviations_of(posteriors: Sequence[Posterior]) -> Array:
+    return np.sqrt([np.maximum(np.diag(each.covariance), 0.0) for each in posteriors])
+
+
+def moments_of(posteriors: Sequence[Posterior]) -> tuple[Array, Array]:
+    """Expected score and its standard deviation, by the law of total variance."""
+    weights, means, mean = weights_of(posteriors), np.array([each.mean for each in posteriors]), mean_of(posteriors)
+    within = weights @ deviations_of(posteriors) ** 2
+    return mean, np.sqrt(within + weights @ means**2 - mean**2)
+
+
+def above(mean: Array, deviation: Array) -> Array:
+    """Expected positive part of normal variables; of those without deviation, their own."""
+    unit = mean / np.maximum(deviation, 1e-12)
+    return np.asarray(mean * norm.cdf(unit) + deviation * norm.pdf(unit))
+
+
+def knowledge_gradients(posteriors: Sequence[Posterior]) -> tuple[Array, Array]:
+    """Where asking is free: by the single likeliest rival of the present choice, and by all of them."""
+    mean = mean_of(posteriors)
+    choice = int(np.argmax(mean))
+    z = ndtri((np.arange(2_000) + 0.5) / 2_000)
+    one, whole = np.zeros_like(mean), np.zeros_like(mean)
+    for weight, each in zip(weights_of(posteriors), posteriors, strict=True):
+        for column in range(len(mean)):
+            moves = each.covariance[column] / np.sqrt(each.covariance[column, column] + each.noise)
+            after = mean + z[:, None] * moves
+            one[column] += weight * np.maximum(after - after[:, [choice]], 0.0).mean(axis=0).max()
+            whole[column] += weight * (after.max(axis=1).mean() - mean[choice])
+    return one, whole
 
 
 # --- problems ---------------------------------------------------------------------------------------------------------
@@ -181,13 +263,19 @@ def told(problem: PlanningProblem, heard: Sequence[tuple[int, float]], candidate
 
 
 def assert_same(one: Surrogate, other: Surrogate) -> None:
-    """Whatever the order of the candidates."""
+    """Whatever the order of the candidates, and of sets of strong pairs that are as likely."""
     assert set(one.masks) == set(other.masks)
     order = [other.columns[subset] for subset in one.masks]
-    for ours, theirs in zip(one._believed(), other._believed(), strict=True):
-        np.testing.assert_allclose(ours, theirs[:, order] if theirs.ndim == 2 else theirs, rtol=1e-7, atol=1e-8)
+    ours, theirs = held(one), held(other)
+    assert sorted(ours) == sorted(theirs)
+    plain = len(one._plain()[0])
+    rows = [*range(plain), *(plain + theirs.index(each) for each in ours)]
+    for mine, yours in zip(one._believed(), other._believed(), strict=True):
+        same = yours[rows]
+        np.testing.assert_allclose(mine, same[:, order] if same.ndim == 2 else same, rtol=1e-7, atol=1e-8)
     np.testing.assert_allclose(one.means(), other.means()[order], atol=1e-8)
-    np.testing.assert_allclose(one.knowledge_gradient(), other.knowledge_gradient()[order], atol=1e-8)
+    if not one.exact:
+        np.testing.assert_allclose(one.knowledge_gradient(), other.knowledge_gradient()[order], atol=1e-8)
 
 
 each_problem = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=list(PROBLEMS))
@@ -197,7 +285,7 @@ each_problem = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=list(PR
 
 
 @pytest.mark.parametrize(
-    ("n", "depth"), [(1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 3), (5, 5), (6, 3), (7, 4), (8, 7), (10, 3)]
+    ("n", "depth"), [(1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 3), (5, 5), (6, 3), (7, 4), (7, 6), (10, 3)]
 )
 def test_covariances_are_those_of_explicit_features_and_positive(n: int, depth: int) -> None:
     subsets = up_to(n, depth)
@@ -233,12 +321,79 @@ def test_where_all_attributes_may_be_asked_each_still_tells_something() -> None:
 @pytest.mark.parametrize("count", [1, 2, 7, 11])
 def test_beliefs_are_those_of_bayesian_linear_regression(problem: PlanningProblem, count: int) -> None:
     heard = some_scores(problem, count)
-    surrogate, expected = told(problem, heard), oracle(problem, candidates_of(problem), heard)
+    surrogate = told(problem, heard)
+    sets = held(surrogate)
+    assert len(set(sets)) == len(sets) == min(KEPT, len(all_sets(problem, heard)))
+    expected = oracle(problem, candidates_of(problem), heard, sets)
     weights, means, deviations = surrogate._believed()
     np.testing.assert_allclose(means, [each.mean for each in expected], atol=1e-7)
     np.testing.assert_allclose(deviations**2, [np.diag(each.covariance) for each in expected], atol=1e-8)
-    if count > 1 or problem.noise or problem.belief:
-        np.testing.assert_allclose(weights, weights_of(expected, problem.belief), atol=1e-6)
+    np.testing.assert_allclose(weights, weights_of(expected), atol=1e-6)
+
+
+@each_problem
+def test_strong_pairs_stand_beside_the_plain_hypotheses_where_scores_are_exact(problem: PlanningProblem) -> None:
+    heard = some_scores(problem, 7)
+    surrogate = told(problem, heard)
+    log_odds, means, deviations = surrogate._plain()
+    expected = oracle(problem, candidates_of(problem), heard)
+    weights = np.exp(log_odds - log_odds.max())
+    np.testing.assert_allclose(weights / weights.sum(), weights_of(expected), atol=1e-6)
+    np.testing.assert_allclose(means, [each.mean for each in expected], atol=1e-7)
+    np.testing.assert_allclose(deviations, deviations_of(expected), atol=1e-6)
+    assert len(surrogate._believed()[0]) == len(expected) + (0 if problem.noise else KEPT)
+
+
+SMALL = {
+    "exact": PlanningProblem(4, 2),
+    "costs": PlanningProblem(4, 3, costs=[0.1, 0.0, 0.3, 0.2]),
+    "believed": PlanningProblem(4, 3, costs=[0.1] * 4, belief=a_belief(4, 3)),
+}
+
+
+@pytest.mark.parametrize("problem", SMALL.values(), ids=list(SMALL))
+@pytest.mark.parametrize("count", [2, 6])
+def test_where_all_sets_of_strong_pairs_are_kept_they_are_the_whole_posterior(
+    monkeypatch: pytest.MonkeyPatch, problem: PlanningProblem, count: int
+) -> None:
+    monkeypatch.setattr(strong_pairs, "KEPT", 1000)
+    heard, candidates = some_scores(problem, count), candidates_of(problem)
+    surrogate, sets = told(problem, heard), all_sets(problem, heard)
+    assert sorted(held(surrogate)) == sorted(sets)
+    posteriors = oracle(problem, candidates, heard, held(surrogate))
+    weights, expected, deviations = weights_of(posteriors), mean_of(posteriors), deviations_of(posteriors)
+    costs = np.array([problem.cost_of(subset) for subset in candidates])
+    means = np.array([each.mean for each in posteriors])
+    for ours, theirs in zip(surrogate._believed(), (weights, means, deviations), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    np.testing.assert_allclose(surrogate.means(), expected - costs, atol=1e-7)
+    excess = above(means - costs - 3.2, deviations)
+    np.testing.assert_allclose(surrogate.expected_improvement(3.2), weights @ excess, atol=1e-6)
+
+
+def test_only_pairs_that_may_be_asked_can_be_strong() -> None:
+    legal = [False, True, True, False, True, True]
+    pool = [i for i in range(6) if legal[i]]
+    few, heard = PlanningProblem(4, 2), some_scores(PlanningProblem(4, 2), 5)
+
+    def within(subset: int) -> int:
+        return sum(1 << pool[i] for i in members(subset))
+
+    among = told(
+        PlanningProblem(6, 2, legal=legal),
+        [(within(subset), score) for subset, score in heard],
+        [within(subset) for subset in candidates_of(few)],
+    )
+    for ours, theirs in zip(among._believed(), told(few, heard)._believed(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_with_fewer_than_two_attributes_there_are_no_pairs(n: int) -> None:
+    problem = PlanningProblem(3, 1, costs=[0.1] * 3, legal=[place < n for place in range(3)])
+    surrogate = told(problem, [(subset, 2.0 + subset) for subset in up_to(n, 1)], up_to(n, 1))
+    assert held(surrogate) == []
+    np.testing.assert_allclose(surrogate.means(), [2.0, 2.9][: n + 1], atol=1e-3)
 
 
 def test_several_samples_of_a_subset_count_as_their_mean() -> None:
@@ -258,8 +413,8 @@ def test_several_samples_of_a_subset_count_as_their_mean() -> None:
 @each_problem
 def test_moments_are_those_of_the_mixture(problem: PlanningProblem) -> None:
     heard = some_scores(problem, 6)
-    posteriors = oracle(problem, candidates_of(problem), heard)
-    weights, rng = weights_of(posteriors, problem.belief), np.random.default_rng(0)
+    posteriors = oracle(problem, candidates_of(problem), heard, held(told(problem, heard)))
+    weights, rng = weights_of(posteriors), np.random.default_rng(0)
     mean, deviation = told(problem, heard).moments()
     np.testing.assert_allclose(told(problem, heard).means(), mean)
     for column, subset in enumerate(candidates_of(problem)[:4]):
@@ -276,18 +431,21 @@ def test_candidates_may_come_late(problem: PlanningProblem) -> None:
     heard, candidates = some_scores(problem, 7), candidates_of(problem)
     early = [*dict.fromkeys(subset for subset, _ in heard)]
     late = Surrogate(problem, early)
+    # What a belief's variance refers to are the largest of the first candidates.
+    late._least = told(problem, heard)._least
     for subset, score in heard[:4]:
         late.expect(late.columns[subset])
         late.hear([score])
     late.expect(late.columns[heard[4][0]])
+    late.means()
     late.add([*candidates[::2], candidates[0]])
     late.hear([heard[4][1]])
+    late.means()
     late.add(candidates)
+    assert len(late.means()) == len(candidates)
     for subset, score in heard[5:]:
         late.expect(late.columns[subset])
         late.hear([score])
-    # What belief and prior variance refer to are the largest of the first candidates.
-    late._usual = told(problem, heard)._usual
     assert_same(late, told(problem, heard))
 
 
@@ -303,16 +461,54 @@ def test_a_batch_is_the_same_as_one_at_a_time(problem: PlanningProblem) -> None:
 
 
 @each_problem
-def test_what_is_expected_is_less_in_doubt_and_keeps_its_mean(problem: PlanningProblem) -> None:
-    surrogate = told(problem, some_scores(problem, 5))
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_is_expected_is_less_in_doubt_and_keeps_its_mean(problem: PlanningProblem, count: int) -> None:
+    heard, candidates = some_scores(problem, 5), candidates_of(problem)
+    surrogate = told(problem, heard)
+    posteriors = oracle(problem, candidates, heard, held(surrogate))
     weights, means, deviations = surrogate._believed()
-    column = int(np.argmax(deviations.max(axis=0)))
-    surrogate.expect(column)
-    still, after, less = surrogate._believed()
-    np.testing.assert_array_equal(means, after)
-    np.testing.assert_array_equal(weights, still)
-    assert (less <= deviations).all()
-    assert (less[:, column] < deviations[:, column]).all()
+    for _ in range(count):
+        column = int(np.argmax(surrogate._believed()[2].max(axis=0)))
+        surrogate.expect(column)
+        posteriors = [each.expecting(column) for each in posteriors]
+        still, after, less = surrogate._believed()
+        np.testing.assert_array_equal(weights, still)
+        np.testing.assert_allclose(means, after, atol=1e-9)
+        assert (less <= deviations + 1e-9).all()
+        assert (less[:, column] < deviations[:, column]).all()
+        np.testing.assert_allclose(less, deviations_of(posteriors), atol=1e-5)
+        deviations = less
+
+
+@each_problem
+def test_what_is_believed_while_waiting_does_not_depend_on_having_been_asked_before(problem: PlanningProblem) -> None:
+    heard, column = some_scores(problem, 5), 2
+    asked, silent = Surrogate(problem, candidates_of(problem)), told(problem, heard)
+    for subset, score in heard:
+        asked.means()
+        asked.expect(asked.columns[subset])
+        asked.hear([score])
+    asked.means()
+    asked.expect(column)
+    silent.expect(column)
+    assert_same(silent, asked)
+    silent, score = told(problem, heard), 3.3
+    silent.expect(column)
+    for surrogate in (silent, asked):
+        surrogate.hear([score])
+    assert_same(silent, asked)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("count", [0, 4])
+def test_what_is_told_may_be_written_to(noise: float, count: int) -> None:
+    problem = PlanningProblem(5, 2, noise=noise)
+    heard = some_scores(problem, count)
+    surrogate, untouched = told(problem, heard), told(problem, heard)
+    by_noise = surrogate.knowledge_gradient() if noise else surrogate.expected_improvement(3.0)
+    for told_once in (surrogate.means(), *surrogate.moments(), surrogate.expected_improvement(3.0), by_noise):
+        told_once[:] = -1.0
+    assert_same(surrogate, untouched)
 
 
 @each_problem
@@ -330,8 +526,9 @@ def test_unscored_is_as_never_asked(problem: PlanningProblem) -> None:
 def test_more_than_the_room_it_starts_with() -> None:
     problem = PlanningProblem(6, 3, noise=0.3)
     heard = some_scores(problem, 40)
-    expected = oracle(problem, candidates_of(problem), heard)
-    np.testing.assert_allclose(told(problem, heard)._believed()[1], [each.mean for each in expected], atol=1e-8)
+    surrogate = told(problem, heard)
+    expected = oracle(problem, candidates_of(problem), heard, held(surrogate))
+    np.testing.assert_allclose(surrogate._believed()[1], [each.mean for each in expected], atol=1e-8)
 
 
 def test_points_or_percent_are_the_same_where_scores_are_exact() -> None:
@@ -351,9 +548,9 @@ def test_points_or_percent_are_the_same_where_scores_are_exact() -> None:
 @each_problem
 def test_expected_improvement_is_the_mean_of_what_exceeds_the_best(problem: PlanningProblem) -> None:
     heard, candidates, rng = some_scores(problem, 5), candidates_of(problem), np.random.default_rng(0)
-    posteriors = oracle(problem, candidates, heard)
-    weights = weights_of(posteriors, problem.belief)
-    found = told(problem, heard).expected_improvement(3.2)
+    surrogate = told(problem, heard)
+    posteriors = oracle(problem, candidates, heard, held(surrogate))
+    weights, found = weights_of(posteriors), surrogate.expected_improvement(3.2)
     assert (found >= 0).all()
     for column in range(0, len(candidates), 3):
         parts = rng.choice(len(weights), 40_000, p=weights)
@@ -364,12 +561,56 @@ def test_expected_improvement_is_the_mean_of_what_exceeds_the_best(problem: Plan
         assert found[column] == pytest.approx(over.mean(), abs=5 * over.std() / np.sqrt(len(over)) + 1e-6)
 
 
+PATHS = {
+    "exact": PlanningProblem(5, 3),
+    "costs": PlanningProblem(5, 3, costs=[0.1, 0.0, 0.3, 0.2, 0.1]),
+    "all questions": PlanningProblem(4, 4),
+    "one question": PlanningProblem(4, 1),
+    "noisy": PlanningProblem(5, 3, noise=0.3),
+    "noisy with costs": PlanningProblem(5, 2, costs=[0.1] * 5, noise=0.3),
+    "believed": PlanningProblem(5, 3, costs=[0.1] * 5, belief=a_belief(5, 3)),
+}
+
+
+@pytest.mark.parametrize("problem", PATHS.values(), ids=list(PATHS))
+@pytest.mark.parametrize("pending", [False, True])
+def test_path_improvement_is_what_a_path_through_a_subset_is_expected_to_exceed_the_best_by(
+    problem: PlanningProblem, pending: bool
+) -> None:
+    n, depth = problem.n_attributes, problem.depth
+    candidates = up_to(n, depth, int(problem.free))
+    heard = some_scores(replace(problem, costs=[0.1] * n), 3)
+    heard = [(subset, score) for subset, score in heard if subset in candidates]
+    surrogate = told(problem, heard, candidates)
+    posteriors = oracle(problem, candidates, heard, held(surrogate))
+    if pending:
+        column = candidates.index(full_mask(n) >> n - depth)
+        surrogate.expect(column)
+        posteriors = [each.expecting(column) for each in posteriors]
+    worths, deviations = moments_of(posteriors)
+    if not problem.noise:
+        for subset, score in heard:
+            worths[candidates.index(subset)] = score
+            deviations[candidates.index(subset)] = 0.0
+    worths -= [problem.cost_of(subset) for subset in candidates]
+    through = np.full(len(candidates), -np.inf)
+    for path in permutations(range(n), depth):
+        places = [candidates.index(sum(1 << i for i in path[: length + 1])) for length in range(depth)]
+        through[places] = np.maximum(through[places], worths[places].sum())
+    expected = np.zeros(len(candidates))
+    on = np.isfinite(through)
+    expected[on] = above((through[on] - through.max()) / depth, deviations[on] / depth)
+    found = surrogate.path_improvement(PathLattice(surrogate.columns, depth))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert expected.max() > 1e-3
+
+
 def test_nothing_is_expected_of_what_is_out_of_reach() -> None:
     found = told(PROBLEMS["exact"], some_scores(PROBLEMS["exact"], 5)).expected_improvement(1e6)
     assert (found == 0.0).all()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("believed", [False, True])
 @pytest.mark.parametrize("pending", [False, True])
 def test_the_knowledge_gradient_counts_one_rival_and_is_below_the_whole_one(
@@ -377,24 +618,12 @@ def test_the_knowledge_gradient_counts_one_rival_and_is_below_the_whole_one(
 ) -> None:
     problem = PlanningProblem(5, 2, noise=0.4, belief=a_belief(5, 2, seed) if believed else None)
     candidates, heard = candidates_of(problem), some_scores(problem, 4, seed)
-    surrogate, posteriors = told(problem, heard), oracle(problem, candidates, heard)
-    weights = weights_of(posteriors, problem.belief)
+    surrogate = told(problem, heard)
+    posteriors = oracle(problem, candidates, heard, held(surrogate))
     if pending:
         surrogate.expect(3)
-        for each in posteriors:
-            row = each.covariance[3] / np.sqrt(each.covariance[3, 3] + problem.noise**2)
-            each.covariance = each.covariance - np.outer(row, row)
-    mean = weights @ np.array([each.mean for each in posteriors])
-    choice = int(np.argmax(mean))
-    z = ndtri((np.arange(5_000) + 0.5) / 5_000)
-    one, whole = np.zeros(len(candidates)), np.zeros(len(candidates))
-    for weight, each in zip(weights, posteriors, strict=True):
-        for column in range(len(candidates)):
-            moves = each.covariance[column] / np.sqrt(each.covariance[column, column] + problem.noise**2)
-            after = mean + z[:, None] * moves
-            over = np.maximum(after - after[:, [choice]], 0.0).mean(axis=0)
-            one[column] += weight * over.max()
-            whole[column] += weight * (after.max(axis=1).mean() - mean[choice])
+        posteriors = [each.expecting(3) for each in posteriors]
+    one, whole = knowledge_gradients(posteriors)
     found = surrogate.knowledge_gradient()
     np.testing.assert_allclose(found, one, atol=1e-4)
     assert (found <= whole + 1e-4).all()
@@ -439,7 +668,22 @@ def test_a_belief_gains_weight_by_being_right_and_loses_it_by_being_wrong() -> N
     right = belief.features(subsets) @ (belief.mean + belief.root @ rng.standard_normal(4))
     for values, weighs in ((right, True), (right[::-1], False)):
         surrogate = told(problem, list(zip(subsets[:12], values[:12].tolist(), strict=True)))
-        assert surrogate._believed()[0][-1] == pytest.approx(float(weighs), abs=0.01)
+        belief_last = len(surrogate._plain()[0]) - 1
+        assert surrogate._believed()[0][belief_last] == pytest.approx(float(weighs), abs=0.01)
+
+
+@each_problem
+@pytest.mark.parametrize("count", [0, 1, 6])
+def test_doubt_is_the_probability_that_the_belief_does_not_hold(problem: PlanningProblem, count: int) -> None:
+    heard = some_scores(problem, count)
+    surrogate, expected = told(problem, heard), 1.0
+    if problem.belief is not None:
+        expected = 1 - TRUST
+        if heard:
+            posteriors = oracle(problem, candidates_of(problem), heard, held(surrogate))
+            believed = len(HYPOTHESES) * (len(NOISY_SCALES) if problem.noise else 1)
+            expected = 1 - weights_of(posteriors)[believed]
+    assert surrogate.doubt() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("n", "depth"), [(6, 3), (4, 3), (5, 2)])
