@@ -193,7 +193,7 @@ class _Search:
         seen = 1.0 if surrogate.exact else 1 - noise / hypot(noise, spread)
         horizon = board.limit if self.problem.horizon is None else min(board.limit, self.problem.horizon)
         ahead = max(horizon - len(board.trace) - count, 0) / max(horizon, 1)
-        return np.asarray(self.discovery * surrogate.doubt() * seen * spread * ahead * new)
+        return np.asarray(self.discovery * seen * spread * ahead * new)
 
     def any_of_the_largest(self, gains: Array) -> int:
         """The place of the largest gain, any of equals."""

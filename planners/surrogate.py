@@ -355,10 +355,6 @@ class Surrogate:
         """What speaks for each candidate to be the first: the belief, or without one how little is known."""
         return np.array(deviations[0] if self._belief is None else means[self._cold] - means[self._cold].min())
 
-    def doubt(self) -> float:
-        """Probability that the belief does not hold; 1 without one."""
-        return 1.0 if self._belief is None else 1.0 - float(self._believed()[0][self._cold])
-
     def means(self) -> Array:
         """Expected worth of each candidate, (m,): score less cost."""
         weights, means, _ = self._believed()

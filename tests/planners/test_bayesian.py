@@ -372,14 +372,6 @@ def test_under_noise_less_is_spent_on_looking_the_less_of_the_range_is_not_noise
         assert found[0b11100] == pytest.approx(1.5 * spread * seen * (3 / 10) * (7 / 10), rel=1e-6)
 
 
-def test_what_a_belief_holds_it_hides_nothing() -> None:
-    problem = PlanningProblem(5, 3, belief=a_belief(5))
-    doubt = replayed(problem, subsets_of_size(full_mask(5), 3), TWO_HEARD).doubt()
-    assert 0.01 < doubt < 0.99
-    found, plain = surprises_after(problem, TWO_HEARD, 10, 1.5), 1.5 * 2.0 * (3 / 10) * (7 / 10)
-    assert found[0b11100] == pytest.approx(doubt * plain, rel=1e-2)
-
-
 QUESTIONS = {
     "exact": PlanningProblem(6, 3),
     "noisy": PlanningProblem(6, 3, noise=0.3),
@@ -418,7 +410,7 @@ def test_each_question_is_of_the_largest_gain_and_the_last_of_nothing_but_what_t
         ahead = max(horizon - place - 1, 0) / horizon
         asked = {pair for subset in heard for pair in combinations(members(subset), 2)}
         new = [len(set(combinations(members(subset), 2)) - asked) for subset in model.masks]
-        hidden = 1.5 * model.doubt() * seen * spread * ahead * np.array(new) / comb(problem.pool.bit_count(), 2)
+        hidden = 1.5 * seen * spread * ahead * np.array(new) / comb(problem.pool.bit_count(), 2)
         gains = dict(zip(model.masks, (expected + hidden).tolist(), strict=True))
         open_to = [gain for subset, gain in gains.items() if problem.noise or subset not in heard]
         chosen = questions[place].subsets[0]

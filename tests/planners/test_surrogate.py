@@ -672,20 +672,6 @@ def test_a_belief_gains_weight_by_being_right_and_loses_it_by_being_wrong() -> N
         assert surrogate._believed()[0][belief_last] == pytest.approx(float(weighs), abs=0.01)
 
 
-@each_problem
-@pytest.mark.parametrize("count", [0, 1, 6])
-def test_doubt_is_the_probability_that_the_belief_does_not_hold(problem: PlanningProblem, count: int) -> None:
-    heard = some_scores(problem, count)
-    surrogate, expected = told(problem, heard), 1.0
-    if problem.belief is not None:
-        expected = 1 - TRUST
-        if heard:
-            posteriors = oracle(problem, candidates_of(problem), heard, held(surrogate))
-            believed = len(HYPOTHESES) * (len(NOISY_SCALES) if problem.noise else 1)
-            expected = 1 - weights_of(posteriors)[believed]
-    assert surrogate.doubt() == pytest.approx(expected, abs=1e-6)
-
-
 @pytest.mark.parametrize(("n", "depth"), [(6, 3), (4, 3), (5, 2)])
 def test_a_belief_of_another_problem_is_refused(n: int, depth: int) -> None:
     with pytest.raises(ConfigError, match=f"the belief is of {n} attributes and {depth} questions.* has 5 and 3"):
