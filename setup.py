@@ -30,6 +30,7 @@ RESEARCH = [
     "transformers>=4.48",
     "wandb>=0.18",
 ]
+ONNX = ["onnx>=1.16", "onnxruntime>=1.19"]
 TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6"]
 
 setup(
@@ -48,6 +49,7 @@ setup(
     ],
     package_data={
         "raise_agent": ["py.typed", "*.json"],
+        "raise_agent.agent": ["*.json"],
         "raise_agent.data": ["*.json"],
         "raise_agent.models.served": ["prompts/*.yaml"],
         "raise_agent.conf": ["*.yaml", "*/*.yaml", "*/*/*.yaml"],
@@ -57,10 +59,11 @@ setup(
         "research": RESEARCH,
         "encoders": ["sentence-transformers>=3", "model2vec[distill]>=0.6"],
         "static": ["model2vec>=0.6"],
-        "hub": ["datasets>=3"],
+        "hub": ["datasets>=3", "huggingface_hub>=0.30"],
+        "onnx": ONNX,
         "vllm": ["vllm>=0.12"],
         "test": TEST,
-        "dev": [*TEST, "mypy>=1.15", "ruff>=0.9"],
+        "dev": [*TEST, *ONNX, "mypy>=1.15", "ruff>=0.9"],
     },
     entry_points={"console_scripts": ["raise-agent=raise_agent.experiments.main:main"]},
     classifiers=[

@@ -25,13 +25,13 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "raise_agent.experiments.main"]
 
 DECIDE = """
-import statistics, sys, time, warnings
+import resource, statistics, sys, time, warnings
 warnings.simplefilter("ignore")
 began = time.perf_counter()
 from raise_agent import AcquisitionPolicy
 policy = AcquisitionPolicy.load(sys.argv[1])
 loaded = time.perf_counter() - began
-queries = [f"Should I take the offer in city {i} or wait another {i % 7} months before I decide?" for i in range(2000)]
+queries = [f"Should I take the offer in city {i} or wait another {i % 7} months before I decide?" for i in range(5000)]
 known = {policy.table.keys[0]: "25-34", policy.table.keys[-1]: None}
 for query in queries[:50]:
     policy.decide(query, known)
@@ -45,8 +45,42 @@ heavy = sorted({"torch", "transformers", "hydra", "wandb", "gymnasium", "scipy"}
 print(f"import and load          {loaded:.3f} s")
 print(f"text to decision, median {statistics.median(times) * 1e6:,.0f} microseconds")
 print(f"text to decision, 99 %   {times[int(len(times) * 0.99)] * 1e6:,.0f} microseconds")
+print(f"resident memory          {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10:.0f} MB")
 print(f"heavy modules loaded     {', '.join(heavy) or 'none'}")
 """
+"""In a process of its own, on one core. Memory is the most that was resident, Python and numpy included."""
+
+DECIDE_BATCH = """
+import random, sys, threading, time, warnings
+warnings.simplefilter("ignore")
+from raise_agent import AcquisitionPolicy
+policy, threads, count = AcquisitionPolicy.load(sys.argv[1]), int(sys.argv[2]), 100_000
+rng = random.Random(0)
+keys = policy.table.keys
+answers = [*(f"answer {i}" for i in range(20)), None]
+queries = [f"Should I take the offer in city {i} or wait another {i % 7} months before I decide?" for i in range(count)]
+conversations = [(query, {key: rng.choice(answers) for key in rng.sample(keys, i % 4)})
+                 for i, query in enumerate(queries)]
+encoded = policy.encode(queries)
+
+def work(part, take):
+    made = policy.decide_batch(conversations[part], encoded[part])
+    if take:
+        list(made)
+
+for take, what in ((False, "batch, as arrays"), (True, "batch, as objects")):
+    best = None
+    for _ in range(5):
+        parts = [slice(count * t // threads, count * (t + 1) // threads) for t in range(threads)]
+        workers = [threading.Thread(target=work, args=(part, take)) for part in parts]
+        began = time.perf_counter()
+        for worker in workers: worker.start()
+        for worker in workers: worker.join()
+        seconds = time.perf_counter() - began
+        best = min(best or seconds, seconds)
+    print(f"{what:24} {count / best:,.0f} decisions/s, {threads} thread{'s' * (threads > 1)}")
+"""
+"""100,000 conversations, each with a query of its own, 0 to 3 questions asked; queries encoded before. Best of 5."""
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> tuple[float, float]:
@@ -92,7 +126,17 @@ def decide(folder: Path, scenarios: int) -> None:
     policy = whole_run(folder, min(scenarios, 3000)) / "policy"
     print("\nThe exported policy, one process")
     sys.stdout.flush()
-    subprocess.run([sys.executable, "-c", DECIDE, str(policy)], check=True, cwd=folder)
+    single = {**os.environ, **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")}
+    everywhere = os.sched_getaffinity(0)
+    for cores in (1, 2):
+        # The child inherits the cores that this process is bound to.
+        os.sched_setaffinity(0, sorted(everywhere)[-cores:])
+        if cores == 1:
+            subprocess.run([sys.executable, "-c", DECIDE, str(policy)], check=True, cwd=folder, env=single)
+        subprocess.run(
+            [sys.executable, "-c", DECIDE_BATCH, str(policy), str(cores)], check=True, cwd=folder, env=single
+        )
+    os.sched_setaffinity(0, everywhere)
     size = sum(file.stat().st_size for file in policy.rglob("*") if file.is_file())
     print(f"policy folder            {size / 2**20:.2f} MB")
 

@@ -41,6 +41,9 @@ NOT_BASE = (
     "aiohttp",
     "urllib3",
     "datasets",
+    "huggingface_hub",
+    "onnx",
+    "onnxruntime",
 )
 QUERY, KNOWN = "Should I hand in my notice?", {"Age": "25-34", "Emotional State": None}
 

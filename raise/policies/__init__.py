@@ -1,5 +1,6 @@
 """What decides at run time. Nothing here needs more than numpy and safetensors."""
 
-from .acquisition import AcquisitionPolicy, Answer, Ask, Decision, SimulatedPolicyWarning
+from .acquisition import AcquisitionPolicy, SimulatedPolicyWarning
+from .decisions import Answer, Ask, Decision, Decisions
 
-__all__ = ["AcquisitionPolicy", "Answer", "Ask", "Decision", "SimulatedPolicyWarning"]
+__all__ = ["AcquisitionPolicy", "Answer", "Ask", "Decision", "Decisions", "SimulatedPolicyWarning"]

@@ -19,11 +19,11 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from safetensors import SafetensorError
@@ -40,7 +40,12 @@ from .network import LARGEST, Array, NetworkShape
 FORMAT = 1
 KIND = "raise-acquisition-policy"
 MANIFEST, WEIGHTS, GOLDEN, ENCODER = "policy.json", "weights.safetensors", "golden.json", "encoder"
+_ENCODER_SETTINGS = f"{ENCODER}/encoder.json"
 _MAX_BYTES = 512 * 2**20
+_MAX_JSON_BYTES = 16 * 2**20
+"""Parsed JSON takes many times its size in memory."""
+MAX_GOLDEN = 1000
+"""Each is decided whenever the policy is loaded."""
 _PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".ckpt")
 
 
@@ -74,7 +79,7 @@ class PolicyParts:
             return
         if self.encoder.dimension != self.shape.query_dimension:
             yield (
-                f"{ENCODER}/encoder.json",
+                _ENCODER_SETTINGS,
                 f"the encoder gives {self.encoder.dimension} numbers, the network takes {self.shape.query_dimension}",
             )
         yield from ((WEIGHTS, fault) for fault in self._weight_faults())
@@ -118,19 +123,23 @@ class PolicyParts:
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path, replaceable: Sequence[str] = ()) -> Iterator[Path]:
     """A temporary folder that takes the place of ``target`` when the block ends well, and vanishes otherwise.
 
     A policy that is there is replaced; if that fails, it stays. A symbolic link stays, what it points to is replaced.
     Between two renames there is no policy in place; killed just there, the old one is left in a hidden folder
     beside.
 
+    Args:
+        target: the folder to make.
+        replaceable: names of files that may go although they are no part of a policy.
+
     Raises:
         PolicyError: there is something else than a policy in the way.
         OSError: the folder cannot be written.
     """
     target = Path(os.path.realpath(target))
-    _check_replaceable(target)
+    _check_replaceable(target, replaceable)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     made, old = scratch / "new", scratch / "old"
@@ -150,14 +159,14 @@ def new_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _check_replaceable(target: Path) -> None:
+def _check_replaceable(target: Path, replaceable: Sequence[str]) -> None:
     """Only an empty folder or a policy and nothing else may be replaced: the rest is somebody's work."""
     if not target.exists():
         return
     if not target.is_dir():
         raise PolicyError(f"{target}: there is a file of this name; name a folder for the policy")
     names = {path.name for path in target.iterdir()}
-    others = sorted(names - {MANIFEST, WEIGHTS, GOLDEN, ENCODER})
+    others = sorted(names - {MANIFEST, WEIGHTS, GOLDEN, ENCODER, *replaceable})
     if others:
         raise PolicyError(f"{target}: holds {others[0]!r}, which is no part of a policy; name another folder")
 
@@ -203,17 +212,22 @@ def manifest_digest(manifest: Mapping[str, Any]) -> str:
     return _digest(text.encode("ascii"))
 
 
-def read_parts(folder: Path) -> tuple[PolicyParts, list[Any]]:
+def read_parts(folder: Path, roots: Sequence[Path] = ()) -> tuple[PolicyParts, list[Any]]:
     """Read and check a policy folder; also its golden decisions.
+
+    Args:
+        folder: the policy.
+        roots: folders beside it that its files may be links into, as those of the hub's cache are.
 
     Raises:
         PolicyError: the folder is missing, cut short, altered, of a later format, or not a policy.
         MissingExtraError: its query encoder needs an extra that is not installed.
     """
     try:
-        manifest = _manifest(folder)
-        held = _listed_files(folder, manifest)
+        manifest = _manifest(folder, roots)
+        held = _listed_files(folder, manifest, roots)
         golden = _json(held[GOLDEN], folder / GOLDEN)
+        _json(held[_ENCODER_SETTINGS], folder / _ENCODER_SETTINGS)
         weights = _weights(held[WEIGHTS], folder / WEIGHTS)
     except (OSError, ValueError) as error:
         raise PolicyError(
@@ -247,10 +261,12 @@ def read_parts(folder: Path) -> tuple[PolicyParts, list[Any]]:
         raise PolicyError(f"{folder / file}: {fault}; export the policy again")
     if not isinstance(golden, list) or not golden:
         raise PolicyError(f"{folder / GOLDEN}: holds no golden decisions; export the policy again")
+    if len(golden) > MAX_GOLDEN:
+        raise PolicyError(f"{folder / GOLDEN}: holds {len(golden)} golden decisions; at most {MAX_GOLDEN}")
     return parts, golden
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _manifest(folder: Path, roots: Sequence[Path]) -> dict[str, Any]:
     if not folder.is_dir():
         if folder.exists() or folder.suffix.lower() in _PICKLED:
             raise PolicyError(
@@ -261,7 +277,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     file = folder / MANIFEST
     if not file.is_file():
         raise PolicyError(f"{folder}: no {MANIFEST} here, so this is not a whole policy folder")
-    manifest = _json(_contents(folder, MANIFEST), file)
+    manifest = _json(_contents(folder, MANIFEST, roots), file)
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
         raise PolicyError(f"{file}: not a policy of this project (kind {KIND!r} expected)")
     version = manifest.get("format")
@@ -279,10 +295,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _listed_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
-    """Weights and golden decisions, once every listed file is found whole and every needed one is listed."""
+def _listed_files(folder: Path, manifest: Mapping[str, Any], roots: Sequence[Path]) -> dict[str, bytes]:
+    """The files needed, once every listed file is found whole and every needed one is listed."""
     listed = manifest.get("files")
-    needed = {WEIGHTS, GOLDEN, f"{ENCODER}/encoder.json"}
+    needed = {WEIGHTS, GOLDEN, _ENCODER_SETTINGS}
     if not isinstance(listed, dict) or not needed <= set(listed):
         raise PolicyError(f"{folder / MANIFEST}: does not list {', '.join(sorted(needed))}; export the policy again")
     for parent, folders, files in os.walk(folder):
@@ -296,26 +312,28 @@ def _listed_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]
                 raise PolicyError(f"{path}: not listed in {MANIFEST}; remove it, or export the policy again")
     held = {}
     for name, digest in listed.items():
-        data = _contents(folder, name)
+        data = _contents(folder, name, roots)
         if _digest(data) != digest:
             raise PolicyError(f"{folder / name}: altered or cut short (its digest is not the one in {MANIFEST})")
-        if name in (WEIGHTS, GOLDEN):
+        if name in needed:
             held[name] = data
     return held
 
 
-def _contents(folder: Path, name: str) -> bytes:
-    """A file of the policy, which must lie inside its folder."""
+def _contents(folder: Path, name: str, roots: Sequence[Path]) -> bytes:
+    """A file of the policy, which must lie inside its folder, or be a link to a file in one of ``roots``."""
     file = folder / name
     plain = PurePosixPath(name)
     try:
-        inside = Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
+        real = Path(os.path.realpath(file))
+        inside = any(real.is_relative_to(os.path.realpath(root)) for root in (folder, *roots))
         if plain.is_absolute() or ".." in plain.parts or not inside:
             raise PolicyError(f"{folder / MANIFEST}: {name!r} lies outside the policy folder; export the policy again")
         if not file.is_file():
             raise PolicyError(f"{file}: missing; the policy folder is cut short, export the policy again")
-        if file.stat().st_size > _MAX_BYTES:
-            raise PolicyError(f"{file}: larger than any policy file ({_MAX_BYTES // 2**20} MiB)")
+        most = _MAX_JSON_BYTES if name in (MANIFEST, GOLDEN, _ENCODER_SETTINGS) else _MAX_BYTES
+        if file.stat().st_size > most:
+            raise PolicyError(f"{file}: larger than any policy file of its kind ({most // 2**20} MiB)")
         return file.read_bytes()
     except (OSError, ValueError) as error:
         raise PolicyError(f"{file}: cannot be read ({type(error).__name__}); check its name and permissions") from error
@@ -351,16 +369,36 @@ def _digest(data: bytes) -> str:
 def _dumps(data: Any, file: str) -> str:
     """Plain ASCII, so that any text survives, lone surrogates among it."""
     try:
-        return json.dumps(data, indent=1, allow_nan=False) + "\n"
+        text = json.dumps(data, indent=1, allow_nan=False) + "\n"
     except (TypeError, ValueError, RecursionError) as error:
         raise PolicyError(f"cannot be written to {file}: not plain JSON data ({type(error).__name__})") from error
+    if len(text) > _MAX_JSON_BYTES:
+        raise PolicyError(f"cannot be written to {file}: more than {_MAX_JSON_BYTES // 2**20} MiB")
+    return text
 
 
 def _json(data: bytes, file: Path) -> Any:
     try:
-        return json.loads(data.decode("utf-8"))
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant)
+    except _TwiceError:
+        raise PolicyError(f"{file}: an object names a key twice; altered, export the policy again") from None
     except (ValueError, RecursionError) as error:
         raise PolicyError(f"{file}: not valid JSON; cut short or altered, export the policy again") from error
+
+
+class _TwiceError(Exception):
+    """A key was given twice, so that two readers could read two policies."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _TwiceError
+    return made
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _is_whole(value: object, most: int) -> bool:

@@ -98,3 +98,61 @@ class PolicyNetwork:
         hidden = np.maximum(hidden @ w["hidden.weight"] + w["hidden.bias"], 0.0)
         out = hidden @ w["output.weight"] + w["output.bias"]
         return Forecast(out[:, 0], out[:, 1 : n + 1], out[:, n + 1 :].reshape(batch, n, OVERLAP_RANK))
+
+    def query_part(self, query: Array) -> npt.NDArray[np.float64]:
+        """(b, hidden): what queries and the bias give the first layer, before answers are added."""
+        return np.asarray(query @ self._exact["query.weight"] + self._exact["input.bias"])
+
+    def answer_part(self, attribute: int, codes: Array) -> npt.NDArray[np.float64]:
+        """(k, hidden): what each of k answers for an attribute adds to the first layer."""
+        size = self.shape.value_dimension
+        rows = self._exact["value.weight"][attribute * size : (attribute + 1) * size]
+        return np.asarray(codes @ rows + self._exact["mask.weight"][attribute])
+
+    def declined_part(self, attribute: int) -> npt.NDArray[np.float64]:
+        """(hidden,): what declining adds to the first layer."""
+        return np.asarray(self._exact["mask.weight"][self.shape.n_attributes + attribute])
+
+    def head(self, mixed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(b, 1 + n): score now and gains, from the whole first layer, which is overwritten.
+
+        The sums run in another order than in ``forward``; ``drift`` says how far that takes them apart.
+        """
+        w, kept = self._exact, 1 + self.shape.n_attributes
+        hidden = np.maximum(mixed, 0.0, out=mixed) @ w["hidden.weight"]
+        hidden += w["hidden.bias"]
+        np.maximum(hidden, 0.0, out=hidden)
+        return np.asarray(hidden @ w["output.weight"][:, :kept] + w["output.bias"][:kept])
+
+    def drift(self, norm: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """How far apart two orders of summation can bring now and gains, (1 + n,), and how large these can be.
+
+        A sum of k products, in any order, fused or not, is off by at most k u / (1 - k u) times the sum of their
+        absolute values, u = 2**-53 (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1).
+
+        Args:
+            norm: largest Euclidean norm of a query vector; answers' codes are of norm 1.
+        """
+        w, s = {name: np.abs(array) for name, array in self._exact.items()}, self.shape
+        n, kept = s.n_attributes, 1 + s.n_attributes
+        # Codes are scaled to length 1 in single precision.
+        codes = 1.001 * np.sqrt(np.square(w["value.weight"]).reshape(n, s.value_dimension, -1).sum(axis=1))
+        marks = w["mask.weight"].reshape(2, n, -1)
+        size = 1.001 * norm * np.sqrt(np.square(w["query.weight"]).sum(axis=0)) + w["input.bias"]
+        size += np.maximum(marks[0] + codes, marks[1]).sum(axis=0)
+        off = _rounding(s.query_dimension + n * (s.value_dimension + 2) + 8) * size
+        layers = (
+            (w["hidden.weight"], w["hidden.bias"]),
+            (w["output.weight"][:, :kept], w["output.bias"][:kept]),
+        )
+        for weight, bias in layers:
+            off, size = (
+                off @ weight + _rounding(len(weight) + 4) * ((size + off) @ weight + bias),
+                size @ weight + bias,
+            )
+        # Either order may be off, in opposite directions; one part in a thousand for the bounds' own rounding.
+        return 2.002 * off, 1.001 * size
+
+
+def _rounding(terms: int) -> float:
+    return terms * 2.0**-53 / (1 - terms * 2.0**-53)

@@ -561,6 +561,83 @@ def test_policy_json_nested_to_the_limit(policy: Path) -> None:
         refused(policy, "policy.json")
 
 
+JSON_FILES = ("policy.json", "golden.json", "encoder/encoder.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("policy.json", '"budget": 3', '"budget": 4, "budget": 3'),
+        ("policy.json", '"hidden": 8', '"hidden": 9, "hidden": 8'),
+        ("policy.json", '"simulated": false', '"simulated": false, "simulated": false'),
+        ("golden.json", '"query": "Should', '"query": "Other?", "query": "Should'),
+        ("golden.json", f'"mood": "{SECRET}"', f'"mood": "{SECRET}", "mood": "{SECRET}"'),
+        ("encoder/encoder.json", '"dimension": 32', '"dimension": 64, "dimension": 32'),
+        ("encoder/encoder.json", '"name": "hashing"', '"name": "static", "name": "hashing"'),
+    ],
+)
+def test_a_key_given_twice(policy: Path, name: str, old: str, new: str) -> None:
+    """Another reader might take the first; every digest is right."""
+    file = policy / name
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    if name != "policy.json":
+        sign(policy)
+    refused(policy, name, "names a key twice")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have(policy: Path, number: str) -> None:
+    for name, old in (("golden.json", '"sleep": 3.5'), ("encoder/encoder.json", '"dimension": 32')):
+        kept = (policy / name).read_text(encoding="utf-8")
+        assert old in kept
+        (policy / name).write_text(kept.replace(old, f"{old.split(':')[0]}: {number}"), encoding="utf-8")
+        sign(policy)
+        refused(policy, name, "not valid JSON")
+        (policy / name).write_text(kept, encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", JSON_FILES)
+def test_json_that_would_fill_the_memory_is_not_parsed(policy: Path, name: str) -> None:
+    with open(policy / name, "ab") as file:
+        file.write(b" " * (17 * 2**20))
+    if name != "policy.json":
+        sign(policy)
+    tracemalloc.start()
+    refused(policy, name, "larger than any policy file", "(16 MiB)")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**21, f"{peak} bytes"
+
+
+def test_what_could_not_be_loaded_again_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="1001 golden decisions; each is repeated on load, 1000 at most"):
+        make_policy().save(tmp_path / "policy", [(QUERY, {})] * 1001)
+    with pytest.raises(PolicyError, match=r"cannot be written to golden\.json: more than 16 MiB"):
+        make_policy().save(tmp_path / "policy", [("x" * 17 * 2**20, {})])
+    with pytest.raises(PolicyError, match=r"cannot be written to policy\.json: more than 16 MiB"):
+        make_policy(provenance={"simulated": False, "x": "x" * 17 * 2**20}).save(tmp_path / "policy", GOLDEN)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_golden_decisions_than_are_worth_repeating(policy: Path) -> None:
+    rewrite_json(policy / "golden.json", lambda golden: golden * 251)
+    sign(policy)
+    refused(policy, "golden.json", "holds 1004 golden decisions; at most 1000")
+
+
+@pytest.mark.parametrize("name", [*FILES, "README.md", "encoder/pipe", "notes/pipe"])
+def test_a_pipe_is_never_waited_for(policy: Path, name: str) -> None:
+    (policy / name).unlink(missing_ok=True)
+    (policy / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(policy / name)
+    if name in ("README.md", "notes/pipe"):
+        assert AcquisitionPolicy.load(policy).budget == 3
+        edit_manifest(policy, lambda manifest: manifest["files"].update({name: ""}))
+    refused(policy, name)
+
+
 @pytest.mark.parametrize("name", ["golden.json", "encoder/encoder.json", "policy.json"])
 def test_bytes_that_are_no_text(policy: Path, name: str) -> None:
     (policy / name).write_bytes(b"\xff\xfe" + b"x" * 20)
@@ -666,11 +743,33 @@ def _header(entries: dict[str, Any], data: bytes = b"") -> bytes:
         _header({"a": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}}, b"\0" * 4),
         _header({"a": {"dtype": "F4", "shape": [8], "data_offsets": [0, 4]}}, b"\0" * 4),
         _header({"a": {"dtype": "O", "shape": [1], "data_offsets": [0, 8]}}, b"\0" * 8),
+        _header({"__metadata__": {"a": 1}}),
+        _header({"__metadata__": {"a": "b"}}),
+        _header({"a" * 10**5: {"dtype": "F32", "shape": [1] * 10**5, "data_offsets": [0, 4]}}, b"\0" * 4),
+        _header(
+            {
+                "a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+                "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]},
+            },
+            b"\0" * 12,
+        ),
+        _header({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"\0" * 8),
         _header({"output.bias": {"dtype": "BOOL", "shape": [4], "data_offsets": [0, 4]}}, b"\7" * 4),
     ],
 )
 def test_files_that_are_hardly_safetensors(policy: Path, data: bytes) -> None:
     (policy / "weights.safetensors").write_bytes(data)
+    sign(policy)
+    refused(policy, "weights.safetensors")
+
+
+def test_a_weight_named_twice(policy: Path) -> None:
+    """One reader would take the first, another the last."""
+    data = (policy / "weights.safetensors").read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    twice = data[8 : 8 + length].rstrip()[:-1] + b"," + json.dumps({"input.bias": header["hidden.bias"]}).encode()[1:]
+    (policy / "weights.safetensors").write_bytes(struct.pack("<Q", len(twice)) + twice + data[8 + length :])
     sign(policy)
     refused(policy, "weights.safetensors")
 

@@ -1,0 +1,73 @@
+"""When to stop asking, without a model: ``never``, ``budget``, ``value``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from raise_agent.errors import ConfigError
+
+from .contract import Known, Ranking, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class NeverAbstention:
+    """Asks until nothing is left to ask."""
+
+    def judge(self, query: str, known: Known, asked: int, ranking: Ranking) -> Verdict:
+        """Not enough."""
+        return Verdict(False, "asks for everything")
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAbstention:
+    """Answers after so many questions, declined ones counted.
+
+    Raises:
+        ConfigError: the number is below 0.
+    """
+
+    questions: int = 3
+
+    def __post_init__(self) -> None:
+        if self.questions < 0:
+            raise ConfigError(f"questions must be 0 or more, not {self.questions}")
+
+    def judge(self, query: str, known: Known, asked: int, ranking: Ranking) -> Verdict:
+        """Enough once that many questions were asked."""
+        return Verdict(asked >= self.questions, f"{asked} of at most {self.questions} questions asked")
+
+
+@dataclass(frozen=True, slots=True)
+class ValueAbstention:
+    """Answers when no question is expected to pay.
+
+    Raises:
+        ConfigError: ``min_gain`` is not finite.
+    """
+
+    min_gain: float = 0.0
+    """What the best question must be expected to add beyond its cost, in score points, to be asked."""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.min_gain):
+            raise ConfigError(f"min_gain must be a finite number of score points, not {self.min_gain}")
+
+    def judge(self, query: str, known: Known, asked: int, ranking: Ranking) -> Verdict:
+        """Enough where the best question is expected to add ``min_gain`` or less.
+
+        Raises:
+            ConfigError: the policy does not know what answering now is worth.
+        """
+        if ranking.now is None:
+            raise ConfigError(
+                "abstention 'value' needs a policy that knows what answering now is worth: use policy 'distilled'"
+            )
+        gain = max(ranking.scores.values()) - ranking.now
+        enough = gain <= self.min_gain
+        confidence = None
+        if ranking.spread:
+            below = NormalDist().cdf((self.min_gain - gain) / ranking.spread)
+            confidence = below if enough else 1 - below
+        return Verdict(enough, f"the best question is expected to add {gain:+.3f} points", confidence)
