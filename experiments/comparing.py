@@ -13,14 +13,16 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from raise_agent.errors import ConfigError
+from raise_agent.errors import ConfigError, TableError
 from raise_agent.files import atomic_write_text
 from raise_agent.planners.runner import Runner, Task, score_subsets
 from raise_agent.policies import AcquisitionPolicy, SimulatedPolicyWarning
+from raise_agent.policies.retrieval import PlannedPaths
 from raise_agent.scenario import Scenario
 
+from .agents import labels_of, method_of
 from .assembly import Bench, planner_settings
-from .methods import Conversation, conversations
+from .methods import Conversation, Material, conversations
 from .provenance import content_digest, describe_run
 from .statistics import Mean, mean_interval
 from .tables import interval, markdown_table, number
@@ -69,32 +71,47 @@ MethodScores = Mapping[str, Sequence[float | None]]
 """method -> score per scenario, None where unscored."""
 
 
-def compare(bench: Bench, tracker: Tracker, folder: Path, policy_folder: Path | None) -> list[MethodResult]:
+def compare(
+    bench: Bench, tracker: Tracker, folder: Path, policy_folder: Path | None, plans: Path | None
+) -> list[MethodResult]:
     """Run every method on the test scenarios; write results as JSON and Markdown.
+
+    Args:
+        bench: what the configuration describes.
+        tracker: is told the results.
+        folder: of the job's output.
+        policy_folder: needed where a method has policy ``distilled``.
+        plans: ``plans.jsonl`` over scenarios of the same data, needed where a method has policy ``retrieval``.
 
     Raises:
         ConfigError: a method lacks what it needs.
         PolicyError: the policy does not fit.
     """
     cfg = bench.cfg.evaluate
-    names = list(cfg.methods)
+    methods = dict(zip(labels_of(cfg.methods), map(method_of, cfg.methods), strict=True))
+    names, needed = list(methods), {m if isinstance(m, str) else m.policy for m in methods.values()}
     scenarios = bench.scenarios.test[: cfg.scenarios]
-    policy = None
-    if "distilled" in names:
+    policy = planned = None
+    if "distilled" in needed:
         if policy_folder is None:
             raise ConfigError("evaluate.methods has 'distilled': give the policy's folder as evaluate.policy")
         with warnings.catch_warnings():
             # The results say it themselves.
             warnings.simplefilter("ignore", SimulatedPolicyWarning)
             policy = _fitting(AcquisitionPolicy.load(policy_folder), bench)
+    if "retrieval" in needed:
+        if plans is None:
+            raise ConfigError("evaluate.methods has 'retrieval': give the plans it retrieves as evaluate.plans")
+        planned = _planned_paths(bench, plans)
     planner = planner_settings(bench.cfg.planner)
+    material = Material(policy, planned, planner)
     talks: dict[str, list[Conversation]] = {}
     scores: dict[str, list[float | None]] = {}
-    if "static" in names and not (planner[0] == "static" and planner[1].get("order")):
+    if "static" in needed and not (planner[0] == "static" and planner[1].get("order")):
         bench.static_order()  # measured under a heading of its own
     with bench.runner("evaluating") as runner:
         for name in dict.fromkeys(["none", "full", *names]):
-            talks[name] = conversations(name, bench, runner, scenarios, policy, planner)
+            talks[name] = conversations(methods.get(name, name), bench, runner, scenarios, material)
             scores[name] = _score(runner, scenarios, talks[name])
     results = [_result(name, talks[name], scores, bench.table.costs) for name in names]
     _write(bench, folder, scenarios, results, talks, scores)
@@ -102,6 +119,22 @@ def compare(bench: Bench, tracker: Tracker, folder: Path, policy_folder: Path | 
     tracker.log({f"evaluate/{r.method}/score": r.score.mean for r in results if math.isfinite(r.score.mean)})
     tracker.artifact("results", "results", folder / RESULTS)
     return results
+
+
+def _planned_paths(bench: Bench, file: Path) -> PlannedPaths:
+    """The paths of a ``plans.jsonl``, with the queries of the scenarios they were planned for."""
+    try:
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        paths = {line["id"]: [bench.table.index(key) for key in line["path"]] for line in lines}
+    except OSError as error:
+        raise ConfigError(f"evaluate.plans: {file}: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, TableError):
+        raise ConfigError(f"evaluate.plans: {file} is not a plans.jsonl of this attribute table") from None
+    found = [scenario for scenario in bench.scenarios.planned if paths.get(scenario.id)]
+    if not found:
+        raise ConfigError(f"evaluate.plans: {file} holds no plan of these scenarios; use those of the same data")
+    assert bench.encoder is not None
+    return PlannedPaths(bench.table, bench.encoder, [s.query for s in found], [paths[s.id] for s in found])
 
 
 def _fitting(policy: AcquisitionPolicy, bench: Bench) -> AcquisitionPolicy:
@@ -242,7 +275,8 @@ def _write(
     text = (
         f"# Results\n\n{heading(bench, len(scenarios))}\n\n{results_table(results)}\n\n"
         "`greedy`, `mcts` and `oracle` search on these very scenarios with the safety model at hand (column "
-        "*evaluations*, per scenario); `random`, `static` and `distilled` see the query and the answers only. "
+        "*evaluations*, per scenario); agents (`random`, `static`, `retrieval`, `distilled`, ...) see the "
+        "query and the answers only. "
         "Gains are paired by scenario; a scenario whose evaluation failed is unscored and enters no mean.\n\n"
         f"## Where it comes from\n\n{notes}\n\n```yaml\n{OmegaConf.to_yaml(bench.cfg, resolve=True)}```\n"
     )

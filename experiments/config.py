@@ -204,14 +204,17 @@ class RunnerConfig:
 class EvaluationConfig:
     """What is compared on the test scenarios."""
 
-    methods: list[str] = MISSING
-    """``none``, ``random``, ``static``, ``distilled``, ``oracle``, ``full``, or any planner."""
+    methods: list[Any] = MISSING
+    """``none``, ``random``, ``static``, ``retrieval``, ``distilled``, ``oracle``, ``full``, or any planner; or a label
+    with a policy and an abstention: ``{eager: {policy: distilled, abstention: value, min_gain: 0.05}}``."""
     scenarios: int | None = None
     """Most test scenarios; null takes all."""
     decline: float = MISSING
     """Probability, 0 to 1, that the user declines a question."""
     policy: str | None = None
     """Folder of the policy to evaluate."""
+    plans: str | None = None
+    """``plans.jsonl`` that ``retrieval`` looks similar queries up in."""
 
 
 @dataclass
@@ -275,6 +278,8 @@ class EvaluateConfig(CommonConfig):
     """``raise-agent evaluate``"""
 
     planner: Any = MISSING
+    encoder: Any = MISSING
+    """Of ``retrieval``."""
     evaluate: EvaluationConfig = field(default_factory=EvaluationConfig)
 
 

@@ -17,6 +17,7 @@ def main(cfg: DictConfig) -> None:
     """Compare methods on the test scenarios."""
     with job(cfg, "evaluate") as (bench, tracker, folder):
         policy = None if cfg.evaluate.policy is None else Path(cfg.evaluate.policy)
-        results = compare(bench, tracker, folder, policy)
+        plans = None if cfg.evaluate.plans is None else Path(cfg.evaluate.plans)
+        results = compare(bench, tracker, folder, policy, plans)
         print(f"{heading(bench, len(bench.scenarios.test[: cfg.evaluate.scenarios]))}\n\n{results_table(results)}")
         print(f"\nReport: {folder / REPORT}")

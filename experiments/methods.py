@@ -1,8 +1,9 @@
 """What is compared on held-out scenarios: each method decides what is asked of a user, and no more.
 
-``none``, ``full`` are the two ends. ``random``, ``static`` and ``distilled`` decide as an agent must, from the query
-and the answers so far. Planners (``greedy``, ``mcts``, ...; ``oracle`` is ``exhaustive``) search over the very
-scenario with the safety model at hand: what planning would reach there, not what an agent can.
+``none`` and ``full`` are the two ends. ``random``, ``static``, ``retrieval``, ``distilled`` and any pair of a policy
+and an abstention (``agents``) decide as an agent must, from the query and the answers so far. Planners (``greedy``,
+``mcts``, ...; ``oracle`` is ``exhaustive``) search over the very scenario with the safety model at hand: what planning
+would reach there, not what an agent can.
 """
 
 from __future__ import annotations
@@ -24,12 +25,17 @@ from raise_agent.planners.beliefs import Belief
 from raise_agent.planners.runner import Runner, Task, search_rng
 from raise_agent.planners.static import whole_order
 from raise_agent.policies import AcquisitionPolicy, Ask
+from raise_agent.policies.contract import Abstention, Policy
+from raise_agent.policies.distilled import DistilledPolicy
+from raise_agent.policies.orders import RandomPolicy, StaticPolicy
+from raise_agent.policies.retrieval import PlannedPaths, RetrievalPolicy
 from raise_agent.scenario import Disclosure, Inquiry, Scenario
 from raise_agent.subsets import mask_of
 
+from .agents import ABSTENTIONS, AgentMethod, labels_of, method_of
 from .assembly import Bench
 
-AGENTS = ("none", "random", "static", "distilled", "full")
+AGENTS = ("none", "random", "static", "retrieval", "distilled", "full")
 ALIASES = {"oracle": "exhaustive"}
 
 EVENLY_COLD, EVENLY_TAUGHT = 1.0, 0.75
@@ -46,11 +52,12 @@ def check_evaluation(cfg: DictConfig) -> None:
     Raises:
         ConfigError: a method is unknown or repeated, or a number out of range.
     """
-    names = list(cfg.methods)
+    methods = [method_of(entry) for entry in cfg.methods]
     valid = {*AGENTS, *ALIASES, *available_planners()}
-    for name in names:
-        if name not in valid:
+    for name in methods:
+        if isinstance(name, str) and name not in valid:
             raise ConfigError(f"evaluate.methods: unknown method {name!r}: {did_you_mean(name, valid)}")
+    names = labels_of(cfg.methods)
     if len(set(names)) != len(names) or not names:
         raise ConfigError("evaluate.methods must name at least one method, each once")
     if not 0 <= cfg.decline <= 1:
@@ -121,13 +128,56 @@ def obey(policy: AcquisitionPolicy) -> Chooser:
     return choose
 
 
+def talk_with(policy: Policy, abstention: Abstention) -> Chooser:
+    """Ask what a policy ranks first, until the abstention says that it is enough."""
+
+    def choose(inquiry: Inquiry, seen: Disclosure, state: State) -> int:
+        known = dict(seen.items())
+        ranking = policy.rank(inquiry.query, known)
+        best = ranking.best
+        if best is None or abstention.judge(inquiry.query, known, state.asked.bit_count(), ranking).enough:
+            return len(policy.table)
+        return policy.table.index(best)
+
+    return choose
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What methods are made of, beside the configuration."""
+
+    policy: AcquisitionPolicy | None
+    """Needed for ``distilled``."""
+    planned: PlannedPaths | None
+    """Needed for ``retrieval``."""
+    planner: tuple[str, Mapping[str, Any]]
+    """Name and settings of the configured planner, used where it is the method; others run as they come."""
+
+
+def agent_of(method: AgentMethod, bench: Bench, material: Material) -> Chooser:
+    """The agent that a method describes.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+    settings = dict(method.policy_settings)
+    policy: Policy
+    if method.policy == "random":
+        policy = RandomPolicy(bench.table, **{"seed": bench.cfg.seed, **settings})
+    elif method.policy == "static":
+        measured = [bench.table.keys[index] for index in _static_order(bench, material.planner)]
+        policy = StaticPolicy(bench.table, **{"order": measured, **settings})
+    elif method.policy == "retrieval":
+        assert material.planned is not None
+        policy = RetrievalPolicy(material.planned, **settings)
+    else:
+        assert material.policy is not None
+        policy = DistilledPolicy(material.policy)
+    return talk_with(policy, ABSTENTIONS[method.abstention](**method.abstention_settings))
+
+
 def conversations(
-    method: str,
-    bench: Bench,
-    runner: Runner,
-    scenarios: Sequence[Scenario],
-    policy: AcquisitionPolicy | None,
-    planner: tuple[str, Mapping[str, Any]],
+    method: str | AgentMethod, bench: Bench, runner: Runner, scenarios: Sequence[Scenario], material: Material
 ) -> list[Conversation]:
     """One conversation per scenario under a method.
 
@@ -136,8 +186,7 @@ def conversations(
         bench: table, budget, configuration.
         runner: for planners.
         scenarios: held-out scenarios.
-        policy: needed for ``distilled``.
-        planner: name and settings of the configured planner, used where it is the method; others run as they come.
+        material: what the method is made of.
     """
     cfg, n = bench.cfg, len(bench.table)
     if method == "full":
@@ -147,15 +196,13 @@ def conversations(
     rules = Rules(n, cfg.budget)
     choosers: list[Chooser]
     spent = [0] * len(scenarios)
-    if method == "distilled":
-        assert policy is not None
-        choosers = [obey(policy)] * len(scenarios)
-    elif method == "static":
-        choosers = [follow(_static_order(bench, planner), rules)] * len(scenarios)
-    elif method == "random":
-        choosers = [follow(search_rng(cfg.seed, s).permutation(n).tolist(), rules) for s in scenarios]
+    if isinstance(method, AgentMethod):
+        choosers = [agent_of(method, bench, material)] * len(scenarios)
+    elif method == "distilled":
+        assert material.policy is not None
+        choosers = [obey(material.policy)] * len(scenarios)
     else:
-        plans = plan_all(bench, runner, scenarios, ALIASES.get(method, method), planner)
+        plans = plan_all(bench, runner, scenarios, ALIASES.get(method, method), material.planner)
         choosers = [follow(plan.path, rules) for plan in plans]
         spent = [plan.evaluations for plan in plans]
     talks = []

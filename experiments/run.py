@@ -9,7 +9,7 @@ from .comparing import REPORT, compare, heading, results_table
 from .config import CONF
 from .distilling import distill_policy
 from .job import job
-from .planning import plan_scenarios
+from .planning import PLANS, plan_scenarios
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="run")
@@ -18,6 +18,6 @@ def main(cfg: DictConfig) -> None:
     with job(cfg, "run") as (bench, tracker, folder):
         scores = plan_scenarios(bench, tracker, folder)
         policy = distill_policy(bench, tracker, folder, scores)
-        results = compare(bench, tracker, folder, policy)
+        results = compare(bench, tracker, folder, policy, folder / PLANS)
         print(f"{heading(bench, len(bench.scenarios.test[: cfg.evaluate.scenarios]))}\n\n{results_table(results)}")
         print(f"\nPolicy: {policy}\nReport: {folder / REPORT}")

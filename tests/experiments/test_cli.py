@@ -86,7 +86,8 @@ def test_the_verbs_one_by_one_give_what_run_gives(cli: Cli, tmp_path: Path) -> N
     for file in ("weights.safetensors", "golden.json"):
         assert (tmp_path / "distill/policy" / file).read_bytes() == (tmp_path / "whole/policy" / file).read_bytes()
     one, other = (json.loads((tmp_path / f / "results.json").read_text())["methods"] for f in ("evaluate", "whole"))
-    assert one == other
+    # Retrieval is given its plans by hand.
+    assert one == [method for method in other if method["method"] != "retrieval"]
 
 
 def test_a_sweep_gives_one_folder_a_configuration(cli: Cli, tmp_path: Path) -> None:
