@@ -1,0 +1,74 @@
+"""Prints how often the rule for urgent messages catches them, how often it alarms at dark wording, and its cost.
+
+    python benchmarks/urgent.py
+
+Intervals are Wilson's, 95 %. The messages were written for this purpose by somebody who did not see the rule; they say
+how the rule does on such messages, and nothing about how people in need write.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from raise_agent.agent.urgent import urgent
+
+MESSAGES = Path(__file__).resolve().parent.parent / "tests" / "agent" / "messages"
+NORMAL_975 = 1.959964
+ORDINARY = (
+    "I have been working at the same company for six years and my manager offered me a transfer to another city, but "
+    "my partner does not want to move and I am afraid I will regret it; what should I do?"
+)
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Bounds of the 95 % interval of a share, Wilson 1927."""
+    z2 = NORMAL_975**2
+    middle = (hits + z2 / 2) / (n + z2)
+    half = NORMAL_975 / (n + z2) * (hits * (n - hits) / n + z2 / 4) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def microseconds(text: str, repeats: int = 20) -> float:
+    """Least time of some calls; the others measure the rest of the machine."""
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        urgent(text)
+        times.append(time.perf_counter() - began)
+    return min(times) * 1e6
+
+
+def table(name: str, heading: str) -> None:
+    """One row for each kind and split of a list, and one for each split."""
+    alarms: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for line in (MESSAGES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        for kind in (row["kind"], "all"):
+            alarms[kind, row["split"]].append(urgent(row["text"]) is not None)
+            times[kind, row["split"]].append(microseconds(row["text"]))
+    print(f"\n| {name}.jsonl | split | n | {heading} | share [95 %] | median µs | longest µs |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    for (kind, split), hits in sorted(alarms.items(), key=lambda item: (item[0][0] == "all", item[0])):
+        n, caught = len(hits), sum(hits)
+        low, high = wilson(caught, n)
+        spent = times[kind, split]
+        print(
+            f"| {kind} | {split} | {n} | {caught} | {caught / n:.1%} [{low:.1%}, {high:.1%}] "
+            f"| {statistics.median(spent):.0f} | {max(spent):.0f} |"
+        )
+
+
+def main() -> None:
+    """Print both tables and the cost of an ordinary message."""
+    table("urgent", "caught")
+    table("dark", "false alarms")
+    print(f"\nAn ordinary message of {len(ORDINARY.split())} words: {microseconds(ORDINARY, 2000):.0f} microseconds")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""A conversation with a person: their query, our questions, their replies, and the answer.
+
+    agent = Agent(policy, abstention, responder)
+    talk = agent.start("Should I quit my job?")
+    while isinstance(talk.turn, Question):
+        talk.reply(input(talk.turn.text))
+    for piece in talk.answer():
+        print(piece, end="")
+
+What a person says is kept in the conversation alone: nothing here writes, logs or shows it unless ``to_json`` is
+called. A message that speaks of acting on self-harm, or of harming someone now, is never met with a question; no
+policy, abstention or setting changes that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+from raise_agent.attributes import Attribute
+from raise_agent.errors import ConfigError, PolicyError
+from raise_agent.policies.contract import Abstention, Known, Policy
+
+from .replies import read_reply
+from .statements import volunteered
+from .urgent import HELP, Urgent, urgent
+
+FORMAT = 1
+_TRIES = 2
+"""So often a question is put whose reply says nothing; then it counts as declined."""
+
+
+class Responder(Protocol):
+    """Answers, knowing what was said."""
+
+    def respond(self, query: str, known: Known) -> Iterator[str]:
+        """The answer, piece by piece; ``known`` holds answers by attribute key, None where declined."""
+
+
+Watch = Callable[[str], Urgent | None]
+"""Says of a message whether it is urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What speaks for a turn; holds nothing that the user said."""
+
+    policy: Mapping[str, Any]
+    """What the policy went by, such as the paths retrieved."""
+    scores: Mapping[str, float]
+    """Of each question left, by attribute key; empty where none is."""
+    now: float | None
+    """What answering now is worth on the same scale; None where the policy does not know."""
+    stop: str
+    """What the abstention says, or why it was not asked."""
+    confidence: float | None = None
+    """Probability, 0 to 1, that to ask, or to answer, is right; None where the abstention does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Put this to the user."""
+
+    attribute: Attribute
+    text: str
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Nothing more is asked: call ``answer``."""
+
+    why: Why
+    urgent: Urgent | None = None
+    """Set where the answer is help at once."""
+
+
+Turn = Question | Ready
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What to ask, when to stop, who answers. It keeps nothing: conversations may run side by side."""
+
+    policy: Policy
+    abstention: Abstention
+    responder: Responder | None = None
+    watch: Watch | None = None
+    """A model that looks out for urgent messages, beside the rule of ``urgent``, which always does."""
+    today: Callable[[], date] = date.today
+    """Against which a year of birth is read."""
+
+    def start(self, query: str) -> Conversation:
+        """Begin with what the user wrote.
+
+        Raises:
+            PolicyError: it is not text.
+        """
+        if not isinstance(query, str):
+            raise PolicyError(f"the query must be text, not {type(query).__name__}")
+        talk = Conversation(self, query)
+        talk._hear(query, about=None)
+        return talk
+
+    def resume(self, saved: Mapping[str, Any]) -> Conversation:
+        """Go on from what ``Conversation.to_json`` gave.
+
+        Raises:
+            PolicyError: it is not a saved conversation of this format and attribute table.
+        """
+        return Conversation._load(self, saved)
+
+
+class Conversation:
+    """One person's query and replies. Its ``repr`` shows none of them."""
+
+    def __init__(self, agent: Agent, query: str) -> None:
+        self._agent, self.query = agent, query
+        self._known: dict[str, str | None] = {}
+        self._asked: list[str] = []
+        self._unclear = 0
+        """How often the present question was put in vain."""
+        self._urgent: Urgent | None = None
+        self._turn: Turn | None = None
+
+    def __repr__(self) -> str:
+        return f"Conversation({len(self._asked)} asked, {len(self._known)} known; words hidden)"
+
+    @property
+    def known(self) -> Known:
+        """Answers so far by attribute key, asked for or not; None for a question declined."""
+        return dict(self._known)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Keys of the attributes that were asked and replied to, in order."""
+        return tuple(self._asked)
+
+    @property
+    def turn(self) -> Turn:
+        """What comes next: a question for the user, or the answer."""
+        if self._turn is None:
+            self._turn = self._decide()
+        return self._turn
+
+    def reply(self, text: str) -> Turn:
+        """Take in the user's reply to the present question.
+
+        A reply that says nothing has the question put once more, then counts as declined. What it says of other
+        attributes is taken in as well.
+
+        Raises:
+            PolicyError: nothing was asked, or the reply is not text.
+        """
+        turn = self.turn
+        if not isinstance(turn, Question):
+            raise PolicyError("nothing was asked: the conversation is ready to be answered")
+        if not isinstance(text, str):
+            raise PolicyError(f"the reply must be text, not {type(text).__name__}")
+        self._hear(text, about=turn.attribute)
+        return self.turn
+
+    def answer(self) -> Iterator[str]:
+        """The answer, piece by piece; where a message was urgent, where to find help.
+
+        Raises:
+            PolicyError: a question is open.
+            ConfigError: there is no responder.
+        """
+        turn = self.turn
+        if isinstance(turn, Question):
+            raise PolicyError("a question is open: reply to it first")
+        if turn.urgent is not None:
+            return iter((HELP[turn.urgent.kind],))
+        if self._agent.responder is None:
+            raise ConfigError("this agent has no responder: it decides what to ask, and does not answer")
+        return self._agent.responder.respond(self.query, self.known)
+
+    # --- hearing and deciding -----------------------------------------------------------------------------------------
+
+    def _hear(self, text: str, about: Attribute | None) -> None:
+        agent, table = self._agent, self._agent.policy.table
+        self._turn = None
+        self._urgent = urgent(text) or (agent.watch(text) if agent.watch is not None else None)
+        if about is not None:
+            reply = read_reply(text, about, table, agent.today)
+            self._unclear += 1
+            if reply.status != "unclear" or self._unclear >= _TRIES:
+                self._known[about.key], self._unclear = reply.value, 0
+                self._asked.append(about.key)
+        for key, value in volunteered(text, table, agent.today).items():
+            if self._known.get(key) is None and (about is None or key != about.key):
+                self._known[key] = value
+
+    def _decide(self) -> Turn:
+        agent = self._agent
+        if self._urgent is not None:
+            return Ready(Why({}, {}, None, f"urgent: {self._urgent.because}"), self._urgent)
+        ranking = agent.policy.rank(self.query, self.known)
+        best = ranking.best
+        if best is None:
+            return Ready(Why(ranking.because, {}, ranking.now, "nothing is left to ask", 1.0))
+        verdict = agent.abstention.judge(self.query, self.known, len(self._asked), ranking)
+        why = Why(ranking.because, ranking.scores, ranking.now, verdict.because, verdict.confidence)
+        if verdict.enough:
+            return Ready(why)
+        attribute = agent.policy.table[agent.policy.table.index(best)]
+        return Question(attribute, attribute.question, why)
+
+    # --- saving -------------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        """The conversation as plain data. It holds what the user said: keep it as safe as that."""
+        return {
+            "format": FORMAT,
+            "query": self.query,
+            "known": dict(self._known),
+            "asked": list(self._asked),
+            "unclear": self._unclear,
+            "urgent": None if self._urgent is None else [self._urgent.kind, self._urgent.because],
+        }
+
+    @classmethod
+    def _load(cls, agent: Agent, saved: Mapping[str, Any]) -> Conversation:
+        try:
+            if saved["format"] != FORMAT:
+                raise PolicyError(f"a conversation of format {saved['format']!r}; this version reads {FORMAT}")
+            talk = agent.start(saved["query"])
+            keys = set(agent.policy.table.keys)
+            known, asked, unclear = dict(saved["known"]), list(saved["asked"]), saved["unclear"]
+            sound = (
+                isinstance(saved["known"], Mapping)
+                and set(known) | set(asked) <= keys
+                and len(set(asked)) == len(asked)
+                and set(asked) <= set(known)
+                and all(value is None or isinstance(value, str) for value in known.values())
+                and type(unclear) is int
+                and 0 <= unclear < _TRIES
+            )
+            found = saved["urgent"]
+            danger = None if found is None else Urgent(*found)
+        except (TypeError, KeyError, ValueError, AttributeError):
+            sound, danger = False, None
+        if not sound or (danger is not None and danger.kind not in HELP):
+            raise PolicyError("not a saved conversation of this agent's attribute table")
+        talk._known, talk._asked, talk._unclear = known, asked, unclear
+        # What the rule sees in the query stands, whatever was saved.
+        talk._urgent, talk._turn = talk._urgent or danger, None
+        return talk

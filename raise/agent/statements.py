@@ -1,0 +1,238 @@
+"""What people say of themselves without being asked.
+
+Precision before recall: a statement counts where a clause begins with it, in the first person and the present, or
+where it holds however the sentence goes on ("my husband"). Quotes, fiction, hypotheses, what others say, and what
+follows any of these in the sentence, count for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+from raise_agent.attributes import AttributeTable
+
+from .amounts import said
+from .cues import Cues, Pattern, cues_of, phrases
+from .wording import Clause, Sentence, plain, sentences
+
+_DOUBLE = re.compile(r"[\"“”„«»]|\n\s*\n")
+_OPENING, _CLOSING = re.compile(r"(?<!\w)['‘](?=\w)"), re.compile(r"(?<=[\w.,!?…])['’](?!\w)|\n")
+_CAPITALISED = re.compile(r"\b[^\W\d_a-z]\w*")
+_CITED = re.compile(r"^[ \t]{0,8}>.*$", re.MULTILINE)
+_SPLIT = re.compile(
+    r"\b(?<!someone )(?<!somebody )(?=(?:and|but|because|since|although|though|while|plus|yet|or|who|which)\b"
+    r"|(?:so|as|now) (?:i|my|we|he|she|they)\b)"
+)
+
+Found = tuple[str, str]
+"""Key of an attribute and the value found."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A clause, or what stands between two conjunctions in it."""
+
+    words: str
+    quoting: bool
+    """Whether what follows it may be someone else's words."""
+    followed: str
+    """The words after it in the sentence, as far as they matter."""
+
+
+def volunteered(text: str, table: AttributeTable, today: Callable[[], date] = date.today) -> Mapping[str, str]:
+    """Values of the table that the writer of ``text`` states of themselves, by attribute key in table order.
+
+    Args:
+        text: a query or a reply, any text.
+        table: whose attributes and values are looked for.
+        today: against which a year of birth is read.
+    """
+    cues = {attribute.key: cues_of(attribute) for attribute in table}
+    names = {attribute.key: _names(attribute.name, attribute.key) for attribute in table}
+    text = _without_quotes(text)
+    whole = plain(text)
+    if phrases("fiction").search(whole):
+        return {}
+    reader = _Reader(text, cues, names, today, frozenset(map(str.casefold, _CAPITALISED.findall(text))))
+    found: dict[str, set[str]] = {}
+    for key, value in set(reader.read()):
+        cue = cues[key].values.get(value)
+        if cue is None or cue.unless is None or not cue.unless.search(whole):
+            found.setdefault(key, set()).add(value)
+    chosen = {key: cues[key].chosen(found[key]) for key in table.keys if key in found}
+    return {key: value for key, value in chosen.items() if value is not None}
+
+
+def _names(*spellings: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"my (?:{'|'.join(re.escape(plain(name.replace('_', ' '))) for name in spellings)}) is (?:an? )?"
+    )
+
+
+def _without_quotes(text: str) -> str:
+    """The text with what is quoted blanked out, every other character in its place."""
+    text = _CITED.sub(lambda match: " " * len(match[0]), text)
+    pieces, kept, opened = [], 0, -1
+    for mark in _DOUBLE.finditer(text):
+        if "\n" in mark[0]:
+            # No quote goes beyond its paragraph: a lone mark is one for inches, or a slip.
+            opened = -1
+        elif opened < 0:
+            opened = mark.start()
+        else:
+            pieces += [text[kept : opened + 1], " " * (mark.start() - opened - 1)]
+            kept, opened = mark.start(), -1
+    text = "".join([*pieces, text[kept:]])
+    pieces, kept = [], 0
+    closings = [(match.start(), match[0]) for match in _CLOSING.finditer(text)]
+    at = 0
+    for opening in _OPENING.finditer(text):
+        while at < len(closings) and closings[at][0] <= opening.start():
+            at += 1
+        if opening.start() >= kept and at < len(closings) and closings[at][1] != "\n":
+            pieces += [text[kept : opening.start()], ",".ljust(closings[at][0] + 1 - opening.start())]
+            kept = closings[at][0] + 1
+    return "".join([*pieces, text[kept:]])
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    text: str
+    cues: Mapping[str, Cues]
+    names: Mapping[str, re.Pattern[str]]
+    today: Callable[[], date]
+    capitalised: frozenset[str]
+    """The words of the text that are written as a name is, in lower case."""
+
+    def read(self) -> Iterator[Found]:
+        quoting = False
+        for sentence in sentences(self.text):
+            if not phrases("imagined").search(sentence.clauses[0].words):
+                yield from self._standing(sentence)
+                if not quoting:
+                    yield from self._stated(sentence)
+            quoting = _quotes(sentence.clauses[-1])
+
+    def _standing(self, sentence: Sentence) -> Iterator[Found]:
+        """Cues that mean their value wherever they stand."""
+        for clause in sentence.clauses:
+            for key, cues in self.cues.items():
+                for value, cue in cues.values.items():
+                    if cue.own is not None and cue.own.search(clause.words):
+                        yield key, value
+                if "own" in cues.number:
+                    for match in cues.number["own"].finditer(clause.words):
+                        yield from self._number(key, match[0])
+
+    def _stated(self, sentence: Sentence) -> Iterator[Found]:
+        """Statements that begin a clause, up to the first doubt about who speaks, or of what."""
+        segments = list(_segments(sentence))
+        going_on = False
+        for segment in segments:
+            doubt = phrases("doubt").search(segment.words)
+            words = segment.words[: doubt.start()].rstrip() if doubt else segment.words
+            begun = phrases("filler").match(words)
+            rest = words[begun.end() :].lstrip() if begun else words
+            asked = sentence.question and len(segments) == 1
+            if rest and not asked:
+                found = self._of_segment(segment, rest, going_on)
+                yield from found
+                going_on = bool(found) or self._introduces(rest)
+            if doubt or segment.quoting:
+                return
+
+    def _of_segment(self, segment: _Segment, rest: str, going_on: bool) -> list[Found]:
+        found = list(self._says(rest))
+        am = phrases("i_am").match(rest)
+        if am:
+            return found + self._chain(rest[am.end() :].lstrip(), "")
+        leading = phrases("as_a").match(rest)
+        if leading:
+            chain, left = self._chain_left(rest[leading.end() :].lstrip(), "i")
+            return found + (chain if phrases("i_go_on").match(f"{left} {segment.followed}".strip()) else [])
+        return found + (self._chain(rest, "") if going_on and not found else [])
+
+    def _says(self, rest: str) -> Iterator[Found]:
+        for key, cues in self.cues.items():
+            for value, cue in cues.values.items():
+                if cue.says is not None and cue.says.match(rest):
+                    yield key, value
+            if "says" in cues.number and (match := cues.number["says"].match(rest)):
+                yield from self._number(key, match[0])
+            named = self.names[key].match(rest)
+            if named or (not cues.written and (named := phrases("i_am_a").match(rest))):
+                said_value = rest[named.end() :].strip()
+                yield from ((key, value) for value in cues.values if plain(value) == said_value)
+                if cues.ranges is not None and re.fullmatch(r"\d{1,9}", said_value):
+                    yield from self._number(key, said_value)
+
+    def _chain(self, rest: str, after: str) -> list[Found]:
+        return self._chain_left(rest, after)[0]
+
+    def _chain_left(self, rest: str, after: str) -> tuple[list[Found], str]:
+        """What somebody is, one thing after the other: "a 34 year old single nurse"; and the words left.
+
+        Nothing where it goes on in a way that may change it: "a nurse's daughter", "a student of life".
+        """
+        found: list[Found] = []
+        endings: list[Pattern] = []
+        at = 0
+        while True:
+            while (modifier := phrases("modifier").match(rest, at)) and modifier.end() > at:
+                at = modifier.end() + (rest[modifier.end() : modifier.end() + 1] == " ")
+            hits = list(self._is(rest, at))
+            if not hits:
+                break
+            # "Single mother" says two things at once, in the same words.
+            end = max(hit[0] for hit in hits)
+            longest = [hit for hit in hits if hit[0] == end]
+            found += [pair for _, pairs, _ in longest for pair in pairs]
+            endings = [cues.after or phrases("after") for _, _, cues in longest]
+            at = end + (rest[end : end + 1] == " ")
+        left = rest[at:]
+        may_follow = endings or [phrases("after")]
+        goes_on_well = not left or any(pattern.match(left) for pattern in may_follow)
+        goes_on_well = goes_on_well or (bool(after) and re.match(rf"{after}\b", left) is not None)
+        return (found, left) if goes_on_well else ([], left)
+
+    def _is(self, rest: str, at: int) -> Iterator[tuple[int, list[Found], Cues]]:
+        """Each thing that somebody may be, as said at one place: where it ends, and what it means."""
+        for key, cues in self.cues.items():
+            for value, cue in cues.values.items():
+                if cue.am is not None and (match := cue.am.match(rest, at)):
+                    yield match.end(), [(key, value)], cues
+            if "am" in cues.number and (match := cues.number["am"].match(rest, at)):
+                yield match.end(), list(self._number(key, match[0])), cues
+
+    def _number(self, key: str, words: str) -> Iterator[Found]:
+        ranges = self.cues[key].ranges
+        if ranges is not None:
+            held = {ranges.holding(span) for span in said(words, ranges, self.today())}
+            yield from ((key, value) for value in held if value is not None and len(held) == 1)
+
+    def _introduces(self, rest: str) -> bool:
+        """Whether a clause only begins to say who somebody is: "I'm Jo", "I, a nurse", "I'm a Christian"."""
+        if phrases("opening").fullmatch(rest):
+            return True
+        name = phrases("introduction").fullmatch(rest)
+        return name is not None and rest.split()[-1] in self.capitalised
+
+
+def _quotes(clause: Clause) -> bool:
+    return clause.pause == ":" and not phrases("heading").search(clause.words)
+
+
+def _segments(sentence: Sentence) -> Iterator[_Segment]:
+    clauses = sentence.clauses
+    for number, clause in enumerate(clauses):
+        # Far more than any rule looks at, and it keeps the work linear in the length of the text.
+        following = " ".join(other.words[:200] for other in clauses[number + 1 : number + 3])
+        cuts = [0, *(match.start() for match in _SPLIT.finditer(clause.words) if match.start() > 0), len(clause.words)]
+        for start, end in pairwise(cuts):
+            words = clause.words[start:end].strip()
+            if words:
+                yield _Segment(words, _quotes(clause), (clause.words[end : end + 200] + " " + following).strip())

@@ -1,0 +1,198 @@
+"""Conversations: what is asked, what is taken in, what is never asked, what is kept."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raise_agent.agent.conversation import Agent, Conversation, Question, Ready
+from raise_agent.agent.urgent import HELP, Urgent
+from raise_agent.attributes import penguin_table
+from raise_agent.errors import ConfigError, PolicyError
+from raise_agent.policies.abstention import BudgetAbstention, NeverAbstention
+from raise_agent.policies.contract import Known
+from raise_agent.policies.orders import StaticPolicy
+
+TABLE = penguin_table()
+ORDER = StaticPolicy(TABLE, ["age", "marital", "emotion"])
+
+
+class Echo:
+    """Answers with what it was told."""
+
+    def respond(self, query: str, known: Known) -> Iterator[str]:
+        yield query
+        yield json.dumps(dict(known))
+
+
+def agent(questions: int = 2) -> Agent:
+    return Agent(ORDER, BudgetAbstention(questions), Echo(), today=lambda: date(2026, 6, 1))
+
+
+def asked_of(talk: Conversation) -> str | None:
+    return talk.turn.attribute.key if isinstance(talk.turn, Question) else None
+
+
+def test_a_conversation_from_query_to_answer() -> None:
+    talk = agent().start("Should I move abroad?")
+    assert isinstance(talk.turn, Question)
+    assert talk.turn.text == TABLE[0].question
+    assert talk.turn.why.scores["age"] == 1.0
+    talk.reply("I'm 42")
+    assert asked_of(talk) == "marital"
+    turn = talk.reply("I'd rather not say")
+    assert isinstance(turn, Ready)
+    assert turn.why.stop == "2 of at most 2 questions asked"
+    assert talk.known == {"age": "35-44", "marital": None}
+    assert talk.asked == ("age", "marital")
+    assert list(talk.answer()) == ["Should I move abroad?", '{"age": "35-44", "marital": null}']
+
+
+def test_what_is_volunteered_is_taken_in_and_not_asked() -> None:
+    talk = agent(3).start("As a single mother of two, should I move abroad?")
+    assert talk.known["marital"] == "single"
+    assert asked_of(talk) == "age"
+    talk.reply("I'm 42, and I feel so lonely these days")
+    assert talk.known["age"] == "35-44"
+    while asked_of(talk) is not None:
+        assert asked_of(talk) not in ("marital", "age")
+        talk.reply("pass")
+    assert len(talk.asked) == 3
+
+
+def test_a_later_word_replaces_a_refusal() -> None:
+    talk = agent(3).start("Should I go?")
+    talk.reply("no comment")
+    assert talk.known == {"age": None}
+    talk.reply("I am divorced. I'm a 42 year old nurse, by the way")
+    assert talk.known["age"] == "35-44"
+    assert talk.asked == ("age", "marital")
+
+
+def test_a_reply_that_says_nothing_has_the_question_put_once_more() -> None:
+    talk = agent().start("Should I go?")
+    talk.reply("why do you ask?")
+    assert asked_of(talk) == "age"
+    assert talk.known == {}
+    talk.reply("what?")
+    assert talk.known == {"age": None}
+    assert asked_of(talk) == "marital"
+
+
+@pytest.mark.parametrize("when", ["query", "reply"])
+def test_an_urgent_message_is_met_with_help_and_never_with_a_question(when: str) -> None:
+    words = "I am going to kill myself tonight"
+    talk = Agent(ORDER, NeverAbstention(), Echo()).start(words if when == "query" else "Should I go?")
+    if when == "reply":
+        talk.reply(words)
+    turn = talk.turn
+    assert isinstance(turn, Ready)
+    assert turn.urgent is not None
+    assert turn.urgent.kind == "harm_to_self"
+    assert turn.why.scores == {}
+    assert "".join(talk.answer()) == HELP["harm_to_self"]
+    with pytest.raises(PolicyError, match="nothing was asked"):
+        talk.reply("fine")
+
+
+def test_a_model_may_watch_beside_the_rule_and_cannot_silence_it() -> None:
+    heard = list[str]()
+
+    def watch(text: str) -> Urgent | None:
+        heard.append(text)
+        return Urgent("harm_to_others", "others") if "xyzzy" in text else None
+
+    watched = Agent(ORDER, BudgetAbstention(2), Echo(), watch=watch)
+    assert isinstance(watched.start("xyzzy").turn, Ready)
+    assert isinstance(watched.start("I am going to kill myself tonight").turn, Ready)
+    assert isinstance(watched.start("Should I go?").turn, Question)
+    assert heard == ["xyzzy", "Should I go?"]
+
+
+def test_saved_and_resumed_at_any_point_it_goes_on_the_same() -> None:
+    replies = ["why do you ask?", "19", "we divorced last year", "awful", "pass"]
+    whole, saved = agent(4).start("Should I go?"), list[str]()
+    for reply in replies:
+        saved.append(json.dumps(whole.to_json()))
+        whole.reply(reply)
+    for place, state in enumerate(saved):
+        talk = agent(4).resume(json.loads(state))
+        for reply in replies[place:]:
+            talk.reply(reply)
+        assert talk.to_json() == whole.to_json()
+        assert talk.turn == whole.turn
+
+
+def test_danger_is_remembered_and_found_again() -> None:
+    talk = agent().start("Should I go?")
+    talk.reply("I am going to kill myself tonight")
+    assert agent().resume(talk.to_json()).turn == talk.turn
+    tampered = {**agent().start("I am going to kill myself tonight").to_json(), "urgent": None}
+    assert isinstance(agent().resume(tampered).turn, Ready)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"format": 2},
+        {"known": {"shoe": "x"}},
+        {"known": {"age": 3}},
+        {"known": []},
+        {"asked": ["age", "age"]},
+        {"asked": ["age"]},
+        {"unclear": 7},
+        {"urgent": ["other", "x"]},
+        {"urgent": 3},
+        {"query": 5},
+    ],
+)
+def test_what_was_not_saved_by_it_is_refused(broken: dict[str, object]) -> None:
+    state = {**agent().start("Should I go?").to_json(), **broken} if broken else {}
+    with pytest.raises(PolicyError):
+        agent().resume(state)
+
+
+def test_mistakes_of_the_caller_are_told() -> None:
+    talk = agent().start("Should I go?")
+    with pytest.raises(PolicyError, match="a question is open"):
+        talk.answer()
+    with pytest.raises(PolicyError, match="the reply must be text"):
+        talk.reply(None)  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match="the query must be text"):
+        agent().start(3)  # type: ignore[arg-type]
+    silent = Agent(ORDER, BudgetAbstention(0)).start("Should I go?")
+    with pytest.raises(ConfigError, match="no responder"):
+        silent.answer()
+
+
+def test_no_word_of_the_user_is_shown_or_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    talk = agent(3).start("peculiar query, as a single mother")
+    talk.reply("unmistakable reply")
+    shown = f"{talk!r} {talk.turn!r} {talk.turn} {agent()!r}"
+    assert "peculiar" not in shown
+    assert "unmistakable" not in shown
+    assert not caplog.records
+
+
+@settings(max_examples=60, deadline=None)
+@given(query=st.text(max_size=200), replies=st.lists(st.text(max_size=80), max_size=8))
+def test_any_words_lead_to_an_answer(query: str, replies: list[str]) -> None:
+    talk = agent(3).start(query)
+    for reply in [*replies, *["pass"] * 6]:
+        if isinstance(talk.turn, Ready):
+            break
+        before = talk.asked
+        assert talk.turn.attribute.key not in talk.known
+        talk.reply(reply)
+        assert talk.asked[: len(before)] == before
+    assert isinstance(talk.turn, Ready)
+    assert len(talk.asked) <= 3
+    assert "".join(talk.answer()) or not query

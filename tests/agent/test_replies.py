@@ -1,0 +1,356 @@
+"""Free-text replies and what people say of themselves unasked: clear cases, figures on lists, any text at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raise_agent.agent.cues import cues_of
+from raise_agent.agent.replies import Reply, read_reply, volunteered
+from raise_agent.attributes import AttributeTable, penguin_table
+
+TABLE = penguin_table()
+MESSAGES = Path(__file__).parent / "messages"
+PARTS = ("development", "held_out")
+OTHER = AttributeTable.from_json(
+    {
+        "name": "garden",
+        "attributes": [
+            {"key": key, "name": name, "kind": "demographic", "question": "?", "values": dict.fromkeys(values, 0.5)}
+            for key, name, values in (
+                ("income", "Household income", ["under 20,000", "20,000-39,999", "40,000-79,999", "80,000 or more"]),
+                ("soil", "Soil", ["clay", "sandy loam", "chalky"]),
+                ("pets", "Pets", ["none", "cats", "dogs"]),
+                ("skill", "Skill", ["beginner", "expert"]),
+                ("age", "Age", ["0-17", "18-64", "65 and over"]),
+                ("gender", "Gender", ["man", "woman"]),
+            )
+        ],
+        "unknown": ["dunno mate"],
+    },
+    "test",
+)
+
+
+def today() -> date:
+    return date(2025, 7, 1)
+
+
+def reply(text: str, key: str, table: AttributeTable = TABLE) -> Reply:
+    return read_reply(text, table[table.index(key)], table, today)
+
+
+def rows(name: str, part: str) -> list[dict[str, Any]]:
+    lines = (MESSAGES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [row for row in map(json.loads, lines) if row["part"] == part]
+
+
+# Replies: clear cases
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'd rather not say",
+        "pass",
+        "None of your business!",
+        "prefer not to answer",
+        "skip",
+        "no comment",
+        "can we not talk about that",
+        "Can we not talk about that?",
+        "don't want to say",
+        "I don’t know",
+        "",
+        "  \n",
+        "N/A",
+        "Not specified.",
+        "I don't want to talk about it.",
+        "I'd rather not say, it's complicated",
+    ],
+)
+@pytest.mark.parametrize("key", TABLE.keys)
+def test_a_refusal_is_declined_whatever_was_asked(text: str, key: str) -> None:
+    assert reply(text, key) == Reply("declined", None)
+
+
+@pytest.mark.parametrize("text", ["no", "None", "nothing", "Nope.", "no, never", "not that I know of"])
+@pytest.mark.parametrize(
+    ("key", "value"), [("health", "good"), ("mental_health", "none"), ("self_harm", "none"), ("marital", None)]
+)
+def test_a_bare_no_answers_only_questions_that_it_can(text: str, key: str, value: str | None) -> None:
+    assert reply(text, key) == (Reply("given", value) if value else Reply("declined", None))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("I'm 42", "age", "35-44"),
+        ("forty-two", "age", "35-44"),
+        ("in my early 40s", "age", "35-44"),
+        ("born in 1983", "age", "35-44"),
+        ("24", "age", "18-24"),
+        ("25", "age", "25-34"),
+        ("I'll be 55 in May", "age", "45-54"),
+        ("divorced last year", "marital", "divorced"),
+        ("my husband and I live in Kent", "marital", "married"),
+        ("I work as an RN", "profession", "nurse"),
+        ("grad school, finishing my phd", "education", "phd"),
+        ("money is really tight", "economic", "difficult"),
+    ],
+)
+def test_what_clearly_is_a_value_becomes_the_tables_own(text: str, key: str, value: str) -> None:
+    assert reply(text, key) == Reply("given", value)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("I'm 16", "age"),
+        ("in my forties", "age"),
+        ("beekeeper", "profession"),
+        ("nurses' aide", "profession"),
+        ("I'm not a nurse anymore", "profession"),
+        ("my sister is married", "marital"),
+        ("separated", "marital"),
+        ("I'm fine but I have suicidal thoughts", "mental_health"),
+        ("I want to die", "mental_health"),
+        ("I'm fine, I just cry every night", "mental_health"),
+        ("well, I hear voices", "mental_health"),
+        ("I'm great at hiding it", "mental_health"),
+        ("good, apart from the lump", "health"),
+        ("never felt worse", "self_harm"),
+        ("never say never", "self_harm"),
+        ("no, but I want to", "self_harm"),
+        ("not really", "self_harm"),
+    ],
+)
+def test_what_no_value_covers_stays_in_the_persons_words(text: str, key: str) -> None:
+    assert reply(f"  {text}\n", key) == Reply("given", text)
+
+
+def test_a_refusal_taken_back_is_an_answer() -> None:
+    assert reply("I'd rather not say but I'm in my forties", "age") == Reply("given", "I'm in my forties")
+    assert reply("I'd rather not say exactly, but I'm 47", "age") == Reply("given", "45-54")
+    assert reply("Yes, but I don't want to talk about it.", "self_harm") == Reply("given", "yes")
+
+
+@pytest.mark.parametrize("text", ["Why do you ask?", "what do you mean?", "???", "👍", "huh"])
+def test_asking_back_and_noise_are_unclear(text: str) -> None:
+    assert reply(text, "health") == Reply("unclear", None)
+
+
+def test_a_year_of_birth_is_read_against_today() -> None:
+    age = TABLE[TABLE.index("age")]
+    assert read_reply("born in 1990", age, TABLE, lambda: date(2024, 12, 1)).value == "25-34"
+    assert read_reply("born in 1990", age, TABLE, lambda: date(2026, 1, 1)).value == "35-44"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("about 25k", "income", "20,000-39,999"),
+        ("we make $52,000 a year", "income", "40,000-79,999"),
+        ("over 100 thousand", "income", "80,000 or more"),
+        ("no income", "income", "no income"),
+        ("it's sandy loam, I think", "soil", "sandy loam"),
+        ("chalk", "soil", "chalk"),
+        ("a cat", "pets", "cats"),
+        ("none", "pets", "none"),
+        ("sixty-seven", "age", "65 and over"),
+        ("husband, so a man", "gender", "man"),
+        ("I'm a dad", "gender", "I'm a dad"),
+    ],
+)
+def test_another_table_needs_no_cues(text: str, key: str, value: str) -> None:
+    assert reply(text, key, OTHER) == Reply("given", value)
+    assert reply("dunno mate", key, OTHER) == Reply("declined", None)
+
+
+# Volunteered: clear cases
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("As a single mother of two, how can I study?", {"gender": "female", "marital": "single"}),
+        ("I'm a 19 year old student.", {"age": "18-24", "profession": "student"}),
+        ("How should I eat since my diagnosis with diabetes?", {"health": "chronic disease"}),
+        ("I used to cut myself.", {"self_harm": "yes"}),
+        ("I have never hurt myself.", {"self_harm": "none"}),
+        ("My therapist says my depression is better.", {}),
+        ("My sister is divorced.", {}),
+        ("Am I depressed?", {}),
+        ("I'm not divorced.", {}),
+        ("If I were married, would it help?", {}),
+        ("When I was a student I was poor.", {}),
+        ('He wrote "I am a nurse" on the form.', {}),
+        ("He wrote:\nI am a nurse.", {}),
+        ("I can't go on, everything hurts, I want it to end.", {}),
+        ("I hurt myself at the gym.", {}),
+        ("I want to hurt myself.", {}),
+        ("", {}),
+    ],
+)
+def test_only_plain_statements_about_oneself_are_volunteered(text: str, found: dict[str, str]) -> None:
+    assert volunteered(text, TABLE, today) == found
+
+
+def test_two_values_of_one_attribute_cancel() -> None:
+    assert volunteered("I'm single. I'm married.", TABLE, today) == {}
+    assert volunteered("I'm a retired teacher.", TABLE, today) == {"profession": "retired"}
+
+
+def test_another_table_hears_only_what_names_its_attributes_and_values() -> None:
+    text = "I'm a beginner and my soil is clay. My household income is 45000. I'm divorced."
+    assert volunteered(text, OTHER, today) == {"income": "40,000-79,999", "soil": "clay", "skill": "beginner"}
+
+
+# Figures on the lists
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_replies_are_read_as_people_read_them(part: str, record_property: Any) -> None:
+    listed = rows("replies", part)
+    read = [reply(row["text"], row["attribute"]) for row in listed]
+    same = sum(
+        (got.status, got.value) == (row["status"], row["value"]) for got, row in zip(read, listed, strict=True)
+    ) / len(listed)
+    made = [
+        got.value == row["value"]
+        for got, row in zip(read, listed, strict=True)
+        if got.value in TABLE[TABLE.index(row["attribute"])].values
+    ]
+    record_property("same", same)
+    print(f"{part}: {len(listed)} replies, {same:.3f} read the same; {sum(made)} of {len(made)} table values right")
+    assert same >= 0.95
+    assert sum(made) / len(made) >= 0.98
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_what_is_volunteered_is_right(part: str, record_property: Any) -> None:
+    listed = rows("volunteered", part)
+    found = right = wanted = 0
+    for row in listed:
+        got = volunteered(row["text"], TABLE, today)
+        found, wanted = found + len(got), wanted + len(row["found"])
+        right += sum(row["found"].get(key) == value for key, value in got.items())
+    precision, recall = right / found, right / wanted
+    record_property("precision", precision)
+    record_property("recall", recall)
+    print(f"{part}: {len(listed)} messages, precision {precision:.3f}, recall {recall:.3f}")
+    assert precision >= 0.95
+    assert recall >= 0.8
+
+
+def test_the_lists_are_large_and_half_of_the_messages_hold_nothing() -> None:
+    replies = [row for part in PARTS for row in rows("replies", part)]
+    messages = [row for part in PARTS for row in rows("volunteered", part)]
+    assert len(replies) >= 200
+    assert {row["attribute"] for row in replies} == set(TABLE.keys)
+    assert len(messages) >= 150
+    assert sum(not row["found"] for row in messages) >= len(messages) / 2
+    for row in messages:
+        assert all(value in TABLE[TABLE.index(key)].values for key, value in row["found"].items())
+
+
+# Any text
+
+FRAGMENTS = (
+    "I am|a nurse|not|34|my husband|is|and|but|,|.|?|\"|'|divorced|never|no|I'd rather not say|in my|30s|born 1983|"
+    "have|anxiety|if|she said|:|🙂|(27f)|\n|yes|-|’|i"
+)
+WORDS = st.lists(st.sampled_from(sorted(FRAGMENTS.split("|"))), max_size=30).map(" ".join)
+TEXTS = st.one_of(st.text(), WORDS)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=TEXTS, key=st.sampled_from(TABLE.keys))
+def test_any_reply_gives_a_value_only_when_given_and_only_one_of_the_tables_or_said(text: str, key: str) -> None:
+    for table in (TABLE, OTHER):
+        attribute = table[table.index(key)] if table.find(key) is not None else table[0]
+        got = read_reply(text, attribute, table, today)
+        assert got.status in ("given", "declined", "unclear")
+        if got.status == "given":
+            assert got.value
+            assert got.value in attribute.values or got.value in text
+        else:
+            assert got.value is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=TEXTS)
+def test_any_message_volunteers_only_values_of_the_table(text: str) -> None:
+    for table in (TABLE, OTHER):
+        for key, value in volunteered(text, table, today).items():
+            assert value in table[table.index(key)].values
+
+
+@settings(deadline=None)
+@given(value=st.sampled_from([(a.key, value) for a in TABLE for value in a.values]), case=st.booleans())
+def test_every_value_is_its_own_reply(value: tuple[str, str], case: bool) -> None:
+    key, spelling = value
+    assert reply(f" {spelling.upper() if case else spelling}. ", key) == Reply("given", spelling)
+
+
+@pytest.mark.parametrize("kind", ["said", "am", "says", "own", "unless"])
+def test_cues_name_only_values_of_the_table(kind: str) -> None:
+    listed = json.loads((Path(cues_of.__code__.co_filename).parent / "cues.json").read_text(encoding="utf-8"))
+    assert set(listed["attributes"]) == set(TABLE.keys)
+    for key, data in listed["attributes"].items():
+        values = TABLE[TABLE.index(key)].values
+        assert set(data.get("values", {})) <= set(values)
+        assert set(data.get("prefer", [])) <= set(values)
+        assert {data[side] for side in ("yes", "no") if side in data} <= set(values)
+        assert (
+            any(getattr(cue, kind) is not None for cue in cues_of(TABLE[TABLE.index(key)]).values.values())
+            or kind != "said"
+        )
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a",
+        "a\n",
+        " ",
+        "i am a nurse, ",
+        "\"'",
+        " 'a",
+        "1-",
+        "(27f ",
+        "not ",
+        "my ",
+        "born ",
+        "early to mid ",
+        "i have ",
+        "i am jo, ",
+    ],
+)
+def test_time_is_linear_in_the_length(unit: str) -> None:
+    def seconds(size: int) -> float:
+        text = (unit * size)[:size]
+        start = time.process_time()
+        volunteered(text, TABLE, today)
+        for attribute in TABLE:
+            read_reply(text, attribute, TABLE, today)
+        return time.process_time() - start
+
+    seconds(100)
+    small, large = seconds(10_000), seconds(100_000)
+    assert large < 1 or large < 25 * small
+
+
+def test_nothing_a_person_wrote_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        reply("I'd rather not say, but zanzibar", "health")
+        volunteered("I'm a nurse from zanzibar", TABLE, today)
+    assert caplog.records == []
