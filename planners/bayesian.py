@@ -127,6 +127,16 @@ class _Search:
             near += [subset | 1 << new for new in outside]
         self.surrogate.add([subset for subset in near if subset.bit_count() in self.sizes])
 
+    def consider_others(self) -> bool:
+        """Consider random subsets not considered yet; whether there were any."""
+        pool, before = members(self.problem.pool), len(self.surrogate.masks)
+        room = sum(comb(len(pool), size) for size in self.sizes) - before
+        while room and len(self.surrogate.masks) == before:
+            sizes = self.rng.choice(np.asarray(self.sizes), SAMPLE)
+            drawn = (self.rng.permutation(len(pool))[:size].tolist() for size in sizes)
+            self.surrogate.add([mask_of(pool[i] for i in places) for places in drawn])
+        return bool(room)
+
     # --- which is asked next ------------------------------------------------------------------------------------------
 
     def choose(self, count: int, stop_below: float) -> tuple[list[int], float]:
@@ -138,11 +148,15 @@ class _Search:
         if self.board.samples:
             self.consider_neighbours(surrogate.masks[int(np.argmax(surrogate.means()))])
         chosen, first, measured = list[int](), inf, self.measured()
+        if len(surrogate.masks) == 1 and self.board.samples:
+            return chosen, first
         while len(chosen) < count:
             gains = self.gains(count)
             if surrogate.exact or not self.board.samples:
                 gains[[surrogate.columns[subset] for subset in chosen]] = -1.0
             column = self.any_of_the_largest(gains)
+            if gains[column] < 0 and not self.whole and self.consider_others():
+                continue
             if gains[column] < 0 or (measured and gains[column] < stop_below):
                 break
             first = first if chosen or not measured else float(gains[column])
@@ -207,8 +221,16 @@ class _Search:
         if not self.board.samples:
             return members(self.problem.pool)[: self.problem.depth]
         if self.lattice is not None:
-            return self.lattice.best(self.worths())
+            worths = self.worths()
+            return self.as_far_as_it_pays(self.lattice.best(worths), worths)
         return self.in_order(self.best_end())
+
+    def as_far_as_it_pays(self, path: tuple[int, ...], worths: Array) -> tuple[int, ...]:
+        """The path up to its best prefix where asking costs, the first of equals."""
+        if self.problem.free:
+            return path
+        columns = [self.surrogate.columns[mask_of(path[:length])] for length in range(len(path) + 1)]
+        return path[: int(np.argmax(worths[columns]))]
 
     def best_end(self) -> int:
         """The best subset tried: by score where that is exact, else by expected score."""

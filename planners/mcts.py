@@ -31,8 +31,6 @@ TRUST = 0.5
 makes the expected scores of these subsets differ."""
 ANY_OF_EQUALS = 1e-9
 """What luck adds to weights so that equals are told apart."""
-BARRED = 1e18
-"""What makes an attribute the last to be taken."""
 
 
 @register("mcts")
@@ -179,7 +177,7 @@ class _Tree:
 
     def choose(self) -> tuple[int | None, float]:
         """The subset to score, None where all were, and what that is expected to bring."""
-        if self.exact and len(self.board.scores) >= self.n_nodes:
+        if len(self.board.scores) >= self.n_nodes and (self.exact or self.n_nodes == 1):
             return None, 0.0
         if not self.board.trace:
             favourites = np.argsort(-(self.prior + ANY_OF_EQUALS * self.rng.random(len(self.prior)) - (1 - self.legal)))
@@ -203,14 +201,15 @@ class _Tree:
         effects = fit.effects - self.costs
         nodes = self.starts[self.starting(effects)]
         optimism = self.planner.c * self.rng.random((len(nodes), 1))
-        worth = effects + nodes @ fit.pairs + optimism * (alone + nodes @ bonus) - BARRED * (1 - self.legal + nodes)
+        worth = effects + nodes @ fit.pairs + optimism * (alone + nodes @ bonus)
+        worth[(self.legal == 0) | (nodes > 0)] = -np.inf
         passed, places = [nodes], np.arange(len(nodes))
         for _ in range(min(2, self.problem.depth), self.problem.depth):
             best = worth.argmax(axis=1)
             nodes = nodes.copy()
             nodes[places, best] = 1.0
             worth += fit.pairs[best] + optimism * bonus[best]
-            worth[places, best] = -BARRED
+            worth[places, best] = -np.inf
             passed.append(nodes)
         return nodes if len(self.sizes) == 1 else np.concatenate([*passed, *self.shallow()])
 
@@ -233,8 +232,8 @@ class _Tree:
         """What scoring each of these nodes is expected to bring, (m,)."""
         means, deviations = self.fit.moments(nodes)
         fresh = ((nodes @ (self.together == 0)) * nodes).sum(axis=1) / max(self.n_legal * (self.n_legal - 1), 1)
-        horizon = min(self.board.limit, self.problem.horizon or self.board.limit)
-        ahead = max(horizon - len(self.board.trace) - 1, 0) / horizon
+        horizon = self.board.limit if self.problem.horizon is None else min(self.board.limit, self.problem.horizon)
+        ahead = max(horizon - len(self.board.trace) - 1, 0) / max(horizon, 1)
         surprise = self.planner.discovery * ahead * (self.high - self.low) * fresh
         if self.prefixes:
             return np.asarray(self.doubts(nodes, means, deviations) + surprise)
@@ -250,7 +249,7 @@ class _Tree:
         hopes = means + deviations - nodes @ self.costs
         path = self.path_of_best_prefixes(self.with_scores(subsets, hopes))
         prefixes = {mask_of(path[:length]) for length in range(1, len(path) + 1)}
-        return np.where([subset in prefixes for subset in subsets], deviations / self.problem.depth, 0.0)
+        return np.where([subset in prefixes for subset in subsets], deviations / max(self.problem.depth, 1), 0.0)
 
     def may_be_asked(self, subset: int) -> bool:
         """Whether another score tells more: a new subset, or one whose scores are noisy and do come."""
@@ -295,7 +294,13 @@ class _Tree:
             return lowest
         if self.prefixes:
             subsets = [*self.subsets(self.descend()), *self.board.samples]
-            return self.path_of_best_prefixes(self.with_scores(subsets, self.expected(subsets)))
+            worths = self.with_scores(subsets, self.expected(subsets))
+            path = self.path_of_best_prefixes(worths)
+            if self.problem.free:
+                return path
+            # As far as it pays.
+            lengths = range(len(path) + 1)
+            return path[: max(lengths, key=lambda length: worths[mask_of(path[:length])])]
         ends = [s for s in self.board.samples if not self.problem.free or s.bit_count() == self.problem.depth]
         if self.exact or not ends:
             end = self.board.best([*ends, mask_of(lowest)])

@@ -9,9 +9,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from raise_agent.errors import ConfigError, did_you_mean
 
@@ -67,7 +67,7 @@ def make(kind: Kind, known: Mapping[str, type[_Thing]], name: str, settings: Map
         ConfigError: the name or a setting is unknown, or a setting is out of range.
     """
     wanted = find(kind, known, name)
-    valid = getattr(wanted, "__dataclass_fields__", {})
+    valid = [entry.name for entry in fields(cast(Any, wanted))] if is_dataclass(wanted) else []
     for key in settings:
         if key not in valid:
             raise ConfigError(f"{kind.one} {name!r} has no setting {key!r}: {did_you_mean(key, valid)}")

@@ -50,7 +50,7 @@ Array = npt.NDArray[np.float64]
 
 HYPOTHESES = ((0.97, 0.03, 0.0), (0.0, 1.0, 0.0), (0.2, 0.0, 0.8))
 """Shares of effects, pairs and synergies in the variance: nearly additive, interacting, deceptive."""
-NOISY_SCALES = (0.5, 1.0, 2.0, 4.0)
+NOISY_SCALES = (0.5, 1.0, 2.0, 4.0, 16.0, 128.0)
 """Standard deviation of scores among subsets of full size, relative to the noise of one evaluation."""
 LEVEL, SLOPE, BEND = 25.0, 25.0, 1.0
 """Variances, relative to that among subsets of one size, of what all subsets share, of how that grows from none to

@@ -487,7 +487,7 @@ def test_a_batch_costs_little_against_one_at_a_time() -> None:
 def test_a_search_that_expects_little_ends_early_on_the_way_it_was_going(noise: float) -> None:
     used: dict[float, list[int]] = {}
     lost: dict[float, list[float]] = {}
-    for seed, table in enumerate(tables("additive", 6)):
+    for seed, table in enumerate(tables("additive", 20)):
         problem = PlanningProblem(10, 3, noise=noise)
         whole = plan_with(problem, noisy(table, noise, seed), seed=seed, evaluations=40)
         for stop_below in (0.002, 0.02):

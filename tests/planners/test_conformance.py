@@ -282,3 +282,59 @@ def test_many_attributes_need_no_table_of_all_subsets(name: str) -> None:
     for budget in (3, 31, 62):
         referee = Referee(PlanningProblem(62, budget), score=lambda subset: float(subset % 1009))
         check(name, plan_with(name, referee, 20), referee, 20)
+
+
+def additive(effects: Sequence[float]) -> Callable[[int], float]:
+    def score(subset: int) -> float:
+        return float(sum(effect for i, effect in enumerate(effects) if subset >> i & 1))
+
+    return score
+
+
+@pytest.mark.parametrize("name", ["bayesian", "mcts"])
+@pytest.mark.parametrize("cost", [1.0, 0.0])
+def test_prefixes_that_do_not_pay_are_not_asked(name: str, cost: float) -> None:
+    gains = (np.random.default_rng(0).random(8) * 0.5).tolist()
+    problem = PlanningProblem(8, 4, costs=[cost] * 8, objective="prefixes")
+    for seed in range(4):
+        referee = Referee(problem, score=additive(gains))
+        plan = plan_with(name, referee, 20, seed=seed)
+        assert len(plan.path) == (0 if cost else 4)
+
+
+@pytest.mark.parametrize("name", ["bayesian", "mcts"])
+def test_the_only_subset_is_not_asked_again_however_noisy(name: str) -> None:
+    for problem in (PlanningProblem(1, 1, noise=0.3), PlanningProblem(3, 2, legal=[False] * 3, noise=0.3)):
+        assert plan_with(name, Referee(problem), 20).evaluations == 1
+
+
+@pytest.mark.parametrize("name", ["bayesian", "mcts"])
+def test_little_noise_costs_little(name: str) -> None:
+    lost = list[float]()
+    for seed in range(12):
+        effects = np.random.default_rng(seed).lognormal(size=8).tolist()
+        problem = PlanningProblem(8, 3, noise=0.001)
+        referee = Referee(problem, score=additive(effects))
+        best = sum(sorted(effects)[-3:])
+        lost.append(1 - sum(effects[i] for i in plan_with(name, referee, 20, seed=seed).path) / best)
+    assert np.mean(lost) < 0.01
+
+
+@pytest.mark.parametrize("name", ["bayesian", "mcts"])
+def test_huge_scores_do_not_make_legal_what_is_not(name: str) -> None:
+    legal = [i % 2 == 0 for i in range(10)]
+    referee = Referee(PlanningProblem(10, 3, legal=legal), score=lambda subset: 1e18 * subset)
+    assert plan_with(name, referee, 30).path in {(8, 6, 4), (6, 8, 4), (8, 4, 6), (4, 8, 6), (4, 6, 8), (6, 4, 8)}
+
+
+def test_a_search_among_very_many_subsets_uses_its_evaluations() -> None:
+    problem = PlanningProblem(16, 3)
+    referee = Referee(problem, score=lambda subset: float(subset == 0b1001000000000001))
+    plan = plan_with("bayesian", referee, 560)
+    assert plan.value == 1.0
+    assert len(set(referee.asked)) == plan.evaluations == 560
+
+
+def test_what_is_no_setting_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no setting 'learns'"):
+        make_planner("bayesian", learns=False)
