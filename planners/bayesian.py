@@ -12,14 +12,15 @@ from typing import ClassVar
 import numpy as np
 
 from raise_agent.errors import ConfigError
-from raise_agent.subsets import mask_of, members, subsets_of_size
+from raise_agent.subsets import mask_of, members, submasks, subsets_of_size
 
+from .additive import Array
 from .contract import Plan, PlanningProblem, Search
 from .lattice import PathLattice
 from .ordering import EXACT_SIZE, best_order
 from .registry import register
 from .scoreboard import Scoreboard, check_evaluations
-from .surrogate import Array, Surrogate
+from .surrogate import Surrogate
 
 ALL = 1024
 """Up to so many subsets all are considered; of more, a random sample and the neighbours of the best."""
@@ -205,9 +206,7 @@ class _Search:
         new = ((surrogate.known @ self.untried) * surrogate.known).sum(axis=1) / max(pool * (pool - 1), 1)
         spread = float(heard.max() - heard.min())
         seen = 1.0 if surrogate.exact else 1 - noise / hypot(noise, spread)
-        horizon = board.limit if self.problem.horizon is None else min(board.limit, self.problem.horizon)
-        ahead = max(horizon - len(board.trace) - count, 0) / max(horizon, 1)
-        return np.asarray(self.discovery * seen * spread * ahead * new)
+        return np.asarray(self.discovery * seen * spread * board.ahead(count) * new)
 
     def any_of_the_largest(self, gains: Array) -> int:
         """The place of the largest gain, any of equals."""
@@ -221,16 +220,9 @@ class _Search:
         if not self.board.samples:
             return members(self.problem.pool)[: self.problem.depth]
         if self.lattice is not None:
-            worths = self.worths()
-            return self.as_far_as_it_pays(self.lattice.best(worths), worths)
+            worths, columns = self.worths(), self.surrogate.columns
+            return self.board.as_far_as_it_pays(self.lattice.best(worths), lambda subset: worths[columns[subset]])
         return self.in_order(self.best_end())
-
-    def as_far_as_it_pays(self, path: tuple[int, ...], worths: Array) -> tuple[int, ...]:
-        """The path up to its best prefix where asking costs, the first of equals."""
-        if self.problem.free:
-            return path
-        columns = [self.surrogate.columns[mask_of(path[:length])] for length in range(len(path) + 1)]
-        return path[: int(np.argmax(worths[columns]))]
 
     def best_end(self) -> int:
         """The best subset tried: by score where that is exact, else by expected score."""
@@ -259,12 +251,3 @@ class _Search:
             for subset in self.board.samples:
                 worths[self.surrogate.columns[subset]] = self.board.worth(subset)
         return worths
-
-
-def submasks(subset: int) -> Iterator[int]:
-    """All subsets of a subset, itself included."""
-    part = subset
-    while part:
-        yield part
-        part = (part - 1) & subset
-    yield 0

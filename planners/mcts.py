@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.errors import ConfigError, did_you_mean
-from raise_agent.subsets import mask_of, members, subsets_of_size
+from raise_agent.subsets import mask_of, members, submasks, subsets_of_size
 
-from .additive import TINY, Array, PairwiseFit
+from .additive import Array, PairwiseFit
 from .contract import Plan, PlanningProblem, Rank, Search
+from .improvement import expected_excess
 from .ordering import EXACT_SIZE, best_order
 from .registry import register
 from .scoreboard import Scoreboard, check_evaluations
@@ -232,13 +233,11 @@ class _Tree:
         """What scoring each of these nodes is expected to bring, (m,)."""
         means, deviations = self.fit.moments(nodes)
         fresh = ((nodes @ (self.together == 0)) * nodes).sum(axis=1) / max(self.n_legal * (self.n_legal - 1), 1)
-        horizon = self.board.limit if self.problem.horizon is None else min(self.board.limit, self.problem.horizon)
-        ahead = max(horizon - len(self.board.trace) - 1, 0) / max(horizon, 1)
-        surprise = self.planner.discovery * ahead * (self.high - self.low) * fresh
+        surprise = self.planner.discovery * self.board.ahead(1) * (self.high - self.low) * fresh
         if self.prefixes:
             return np.asarray(self.doubts(nodes, means, deviations) + surprise)
         best = self.high if self.exact else float((self.fit.fitted() - self.paid).max())
-        gains = _excess(means - nodes @ self.costs - best, deviations)
+        gains = expected_excess(means - nodes @ self.costs - best, deviations)
         if not self.exact:
             gains *= 1 - self.problem.noise / np.sqrt(self.problem.noise**2 + np.square(deviations))
         return np.asarray(gains + surprise)
@@ -295,12 +294,7 @@ class _Tree:
         if self.prefixes:
             subsets = [*self.subsets(self.descend()), *self.board.samples]
             worths = self.with_scores(subsets, self.expected(subsets))
-            path = self.path_of_best_prefixes(worths)
-            if self.problem.free:
-                return path
-            # As far as it pays.
-            lengths = range(len(path) + 1)
-            return path[: max(lengths, key=lambda length: worths[mask_of(path[:length])])]
+            return self.board.as_far_as_it_pays(self.path_of_best_prefixes(worths), worths.__getitem__)
         ends = [s for s in self.board.samples if not self.problem.free or s.bit_count() == self.problem.depth]
         if self.exact or not ends:
             end = self.board.best([*ends, mask_of(lowest)])
@@ -308,7 +302,7 @@ class _Tree:
             end = ends[int(np.argmax(self.expected(ends)))]
         if end.bit_count() > EXACT_SIZE:
             return best_order(end, self.board.estimate)
-        below = _submasks(end)
+        below = list(submasks(end))
         worths = self.with_scores(below, self.expected(below))
         return best_order(end, worths.__getitem__)
 
@@ -354,28 +348,10 @@ def _ask_prefixes(board: Scoreboard, tree: _Tree) -> Search[None]:
         tree.learn()
 
 
-def _excess(means: Array, deviations: Array) -> Array:
-    """Expected positive part of normal variables."""
-    deviations = np.maximum(deviations, TINY)
-    z = np.clip(means / deviations, -40.0, 40.0)  # Beyond this many deviations nothing changes.
-    # Not above: the base install has no scipy, and imports every planner to know its name.
-    from scipy.special import ndtr
-
-    return np.asarray(deviations * (z * ndtr(z) + np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)))
-
-
 def _rows(subsets: Sequence[int], n_attributes: int) -> Array:
     """Membership of subsets, (m, n): 1 where the attribute is in the subset."""
     masks = np.asarray(subsets, dtype=np.int64)
     return (masks[:, None] >> np.arange(n_attributes) & 1).astype(np.float64)
-
-
-def _submasks(subset: int) -> list[int]:
-    """All subsets of a subset, itself included."""
-    parts = [subset]
-    while parts[-1]:
-        parts.append((parts[-1] - 1) & subset)
-    return parts
 
 
 @lru_cache(maxsize=64)

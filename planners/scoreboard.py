@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -43,6 +43,11 @@ class Scoreboard:
     def left(self) -> int:
         """How many more evaluations may be made."""
         return self.limit - len(self.trace)
+
+    def ahead(self, count: int) -> float:
+        """Share, 0 to 1, of the evaluations to count on that is left after ``count`` more."""
+        horizon = self.limit if self.problem.horizon is None else min(self.limit, self.problem.horizon)
+        return max(horizon - len(self.trace) - count, 0) / max(horizon, 1)
 
     def ask(self, subsets: Iterable[int]) -> Search[None]:
         """Have those of these subsets scored that were not asked before, in order, as far as the limit allows."""
@@ -120,6 +125,12 @@ class Scoreboard:
         """The worth, or where there is none an estimate of it, comparable among subsets of one size."""
         worth = self.worth(subset)
         return self.fit().estimate(subset) - self.problem.cost_of(subset) if worth is None else worth
+
+    def as_far_as_it_pays(self, path: tuple[int, ...], worth: Callable[[int], float]) -> tuple[int, ...]:
+        """The path up to the prefix of highest worth where asking costs, the first of equals; else the whole path."""
+        if self.problem.free:
+            return path
+        return path[: max(range(len(path) + 1), key=lambda length: worth(mask_of(path[:length])))]
 
     def plan(self, path: Sequence[int]) -> Plan:
         """The plan that follows ``path`` as far as asking pays.

@@ -42,11 +42,11 @@ import numpy.typing as npt
 
 from raise_agent.errors import ConfigError
 
+from .additive import TINY, Array
 from .contract import PlanningProblem
+from .improvement import expected_excess
 from .lattice import PathLattice
 from .strong_pairs import Sets, StrongPairs
-
-Array = npt.NDArray[np.float64]
 
 HYPOTHESES = ((0.97, 0.03, 0.0), (0.0, 1.0, 0.0), (0.2, 0.0, 0.8))
 """Shares of effects, pairs and synergies in the variance: nearly additive, interacting, deceptive."""
@@ -60,8 +60,6 @@ SHAPE, SPREAD = 1.0, 0.1
 JITTER = 1e-6
 """Variance, relative to that of scores, that keeps the algebra sound where scores are exact."""
 ROUNDING = 1e-9
-TINY = 1e-300
-"""Keeps variances above 0."""
 TRUST = 0.7
 """Probability that a belief holds, before the first score."""
 CONTENDERS, RIVALS = 24, 48
@@ -372,7 +370,7 @@ class Surrogate:
         weights, means, deviations = self._believed()
         if not self._heard:
             return self._first(means, deviations)
-        return np.asarray(weights @ _excess(means - self._costs - best, deviations))
+        return np.asarray(weights @ expected_excess(means - self._costs - best, deviations))
 
     def path_improvement(self, lattice: PathLattice) -> Array:
         """By how much each candidate is expected to raise the mean worth of the prefixes of the best path, (m,).
@@ -386,7 +384,7 @@ class Surrogate:
             deviations[told] = 0.0
         through, gains = lattice.through(means), np.zeros(len(means))
         on = np.isfinite(through)
-        gains[on] = _excess((through[on] - through.max()) / lattice.depth, deviations[on] / lattice.depth)
+        gains[on] = expected_excess((through[on] - through.max()) / lattice.depth, deviations[on] / lattice.depth)
         return gains
 
     def knowledge_gradient(self) -> Array:
@@ -410,20 +408,8 @@ class Surrogate:
         moved /= np.sqrt(self._variance[:, contenders] + self._nugget[:, None])[:, :, None]
         behind = np.minimum(mean[rivals] - mean[choice], 0.0)
         gains = np.zeros(len(self.masks))
-        gains[contenders] = weights @ _excess(behind, moved).max(axis=2)
+        gains[contenders] = weights @ expected_excess(behind, moved).max(axis=2)
         return gains
-
-
-def _excess(mean: Array, deviation: Array) -> Array:
-    """Expected positive part of a normal variable."""
-    # Not above: the base install has no scipy, and imports every planner to know its name.
-    from scipy.special import ndtr
-
-    deviation = np.maximum(deviation, TINY)
-    # Beyond this many deviations the sign is certain.
-    z = np.clip(mean / deviation, -40.0, 40.0)
-    excess = mean * ndtr(z) + deviation * np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)
-    return np.asarray(np.maximum(excess, 0.0))
 
 
 def _largest(values: Array, count: int) -> npt.NDArray[np.int64]:

@@ -44,6 +44,19 @@ def members(mask: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def submasks(mask: int) -> Iterator[int]:
+    """Every subset of a subset, itself first and the empty one last.
+
+    >>> list(submasks(5))
+    [5, 4, 1, 0]
+    """
+    part = mask
+    while part:
+        yield part
+        part = (part - 1) & mask
+    yield 0
+
+
 def subsets_of_size(pool: int, size: int) -> Iterator[int]:
     """Every subset of ``pool`` with ``size`` members, in lexicographic order of their indices."""
     for chosen in combinations(members(pool), size):
