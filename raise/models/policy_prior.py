@@ -14,7 +14,8 @@ from raise_agent.policies import AcquisitionPolicy
 from raise_agent.policies.acquisition import SimulatedPolicyWarning
 from raise_agent.subsets import members
 
-from .base import RankRequest, Unscored, Weights
+from .base import RankRequest, Weights
+from .instant import InstantPrior
 
 TEMPERATURE = 0.1
 """Score points by which an attribute must be expected to bring more, to weigh e times as much."""
@@ -22,7 +23,7 @@ UNIFORM_SHARE = 0.05
 """Part of the weight spread evenly, so that every attribute keeps a chance (paper, section 5.2)."""
 
 
-class PolicyPrior:
+class PolicyPrior(InstantPrior):
     """Ranks attributes by what a policy expects of asking them next.
 
     weight of a  ~  exp(forecast of asking a / TEMPERATURE)
@@ -42,6 +43,7 @@ class PolicyPrior:
     in_flight = 4096
 
     def __init__(self, folder: str | Path, table: AttributeTable) -> None:
+        super().__init__()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SimulatedPolicyWarning)
             self._policy = AcquisitionPolicy.load(folder)
@@ -49,7 +51,6 @@ class PolicyPrior:
             raise ConfigError(f"{folder}: the policy has other attributes than table {table.name!r}")
         content = b"".join((Path(folder) / name).read_bytes() for name in ("policy.json", "weights.safetensors"))
         self._digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-        self._waiting: list[tuple[int, RankRequest]] = []
 
     @property
     def identity(self) -> dict[str, object]:
@@ -60,19 +61,6 @@ class PolicyPrior:
     def simulated(self) -> bool:
         """Whether the policy was distilled from simulated scores."""
         return self._policy.simulated
-
-    def submit(self, ticket: int, request: RankRequest) -> None:
-        """Take a request."""
-        self._waiting.append((ticket, request))
-
-    async def completed(self) -> list[tuple[int, Weights | Unscored]]:
-        """Everything submitted so far, ranked."""
-        waiting, self._waiting = self._waiting, []
-        return [(ticket, self.rank(request)) for ticket, request in waiting]
-
-    async def aclose(self) -> None:
-        """Drop what is waiting."""
-        self._waiting = []
 
     def rank(self, request: RankRequest) -> Weights:
         """Weights over the unasked attributes, all positive.

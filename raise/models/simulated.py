@@ -43,6 +43,7 @@ from .base import (
     Unscored,
     Weights,
 )
+from .instant import InstantPrior
 from .simulated_world import World
 
 IN_FLIGHT = 4096
@@ -193,7 +194,7 @@ class SimulatedSafetyModel:
         return Evaluation(*(round(min(max(score, LOWEST), HIGHEST), 6) for score in drawn))
 
 
-class SimulatedPrior:
+class SimulatedPrior(InstantPrior):
     """A light model's guess of what is worth asking, simulated: it knows the query and the answers so far.
 
     Args:
@@ -208,30 +209,17 @@ class SimulatedPrior:
     """Part of the weight spread evenly, so that every attribute keeps a chance."""
 
     def __init__(self, table: AttributeTable, *, seed: int = 0, doubt: float = 0.4) -> None:
+        super().__init__()
         if not 0 <= doubt < math.inf:
             raise ConfigError(f"prior doubt must be 0 or more, not {doubt}")
         self._world = World(table, seed)
         self._doubt = doubt
         self._guess: dict[str, npt.NDArray[np.float64]] = {}
-        self._waiting: list[tuple[int, RankRequest]] = []
 
     @property
     def identity(self) -> dict[str, object]:
         """Everything that can change a weight."""
         return {**self._world.identity(), "role": "prior", "doubt": self._doubt}
-
-    def submit(self, ticket: int, request: RankRequest) -> None:
-        """Take a request."""
-        self._waiting.append((ticket, request))
-
-    async def completed(self) -> list[tuple[int, Weights | Unscored]]:
-        """Everything submitted so far, ranked."""
-        waiting, self._waiting = self._waiting, []
-        return [(ticket, self.rank(request)) for ticket, request in waiting]
-
-    async def aclose(self) -> None:
-        """Drop what is waiting."""
-        self._waiting = []
 
     def rank(self, request: RankRequest) -> Weights:
         """Weights over the unasked attributes, all positive; what is known shifts what interplays with it.
