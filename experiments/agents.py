@@ -1,7 +1,8 @@
 """Agents to compare, from configuration: a policy that says what to ask, and an abstention that says when to stop.
 
 A method is written as its name, where that is an agent with its defaults (``retrieval``), or as a label with what it is
-made of: ``{eager: {policy: distilled, abstention: value, min_gain: 0.05}}``. Settings are those of both.
+made of: ``{eager: {policy: distilled, abstention: value, min_gain: 0.05}}``. Settings are those of both. The paper's
+agent is ``{paper: {policy: llm, abstention: scale}}``.
 """
 
 from __future__ import annotations
@@ -12,25 +13,36 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from raise_agent.attributes import AttributeTable
 from raise_agent.errors import ConfigError, did_you_mean
+from raise_agent.policies import AcquisitionPolicy
 from raise_agent.policies.abstention import BudgetAbstention, NeverAbstention, ValueAbstention
+from raise_agent.policies.assessment import BasicAbstention, BinaryAbstention, ScaleAbstention
+from raise_agent.policies.contract import Abstention, Policy
 from raise_agent.policies.distilled import DistilledPolicy
+from raise_agent.policies.llm import LLMPolicy
 from raise_agent.policies.orders import RandomPolicy, StaticPolicy
-from raise_agent.policies.retrieval import RetrievalPolicy
+from raise_agent.policies.retrieval import PlannedPaths, RetrievalPolicy
+
+from .models import AgentModel
 
 POLICIES: Mapping[str, type[Any]] = {
     "random": RandomPolicy,
     "static": StaticPolicy,
     "retrieval": RetrievalPolicy,
+    "llm": LLMPolicy,
     "distilled": DistilledPolicy,
 }
-GIVEN = {"table", "planned", "policy"}
-"""What a policy is made of that is not a setting."""
 ABSTENTIONS: Mapping[str, type[Any]] = {
     "never": NeverAbstention,
     "budget": BudgetAbstention,
     "value": ValueAbstention,
+    "basic": BasicAbstention,
+    "binary": BinaryAbstention,
+    "scale": ScaleAbstention,
 }
+GIVEN = {"table", "planned", "policy", "chooser", "assessor"}
+"""What policies and abstentions are made of that is not a setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +55,64 @@ class AgentMethod:
     policy_settings: Mapping[str, Any] = field(default_factory=dict)
     abstention_settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def needs(self) -> set[str]:
+        """What of ``GIVEN`` it is made of."""
+        parts = POLICIES[self.policy], ABSTENTIONS[self.abstention]
+        return {entry.name for part in parts for entry in fields(part)} & GIVEN
 
-def method_of(entry: Any) -> str | AgentMethod:
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether it decides by a language model."""
+        return not self.needs.isdisjoint({"chooser", "assessor"})
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What agents are made of beside their settings; what a method does not need may be None."""
+
+    table: AttributeTable
+    seed: int
+    """Of ``random``, where its settings have none."""
+    order: Sequence[str] = ()
+    """Of ``static``, likewise: attribute keys, best first."""
+    policy: AcquisitionPolicy | None = None
+    planned: PlannedPaths | None = None
+    model: AgentModel | None = None
+
+
+def pair_of(method: AgentMethod, given: Given) -> tuple[Policy, Abstention]:
+    """The policy and the abstention that a method describes.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+    parts: dict[str, Any] = {
+        "table": given.table,
+        "planned": given.planned,
+        "policy": given.policy,
+        "chooser": given.model,
+        "assessor": given.model,
+    }
+    missing = [name for name in method.needs if parts[name] is None]
+    assert not missing, f"{method.label} needs {missing}"
+
+    def made(kind: type[Any], settings: Mapping[str, Any]) -> Any:
+        return kind(**{entry.name: parts[entry.name] for entry in fields(kind) if entry.name in GIVEN}, **settings)
+
+    defaults: Mapping[str, Mapping[str, Any]] = {"random": {"seed": given.seed}, "static": {"order": given.order}}
+    policy = made(POLICIES[method.policy], {**defaults.get(method.policy, {}), **method.policy_settings})
+    return policy, made(ABSTENTIONS[method.abstention], method.abstention_settings)
+
+
+def method_of(entry: Any, where: str = "evaluate.methods") -> str | AgentMethod:
     """What one entry of ``evaluate.methods`` stands for: an agent, or the name of something else.
 
     The name ``distilled`` alone is the policy as it was exported, stopping where it says.
+
+    Args:
+        entry: as configured.
+        where: what error messages call its place.
 
     Raises:
         ConfigError: a label without one policy and abstention, or a setting that neither has.
@@ -56,9 +121,9 @@ def method_of(entry: Any) -> str | AgentMethod:
         return AgentMethod(entry, entry, "never") if entry in POLICIES and entry != "distilled" else entry
     plain: Any = OmegaConf.to_container(entry, resolve=True) if OmegaConf.is_config(entry) else entry
     if not (isinstance(plain, Mapping) and len(plain) == 1):
-        raise ConfigError("evaluate.methods: an entry is a name, or one label with what it is made of")
+        raise ConfigError(f"{where}: an entry is a name, or one label with what it is made of")
     ((label, made),) = plain.items()
-    where = f"evaluate.methods: {label!s}"
+    where = f"{where}: {label!s}"
     if not isinstance(made, Mapping):
         raise ConfigError(f"{where}: give its policy and abstention, {{policy: distilled, abstention: value}}")
     settings = dict(made)
@@ -69,7 +134,7 @@ def method_of(entry: Any) -> str | AgentMethod:
     if abstention == "value" and policy != "distilled":
         raise ConfigError(f"{where}: {policy!r} does not know what answering now is worth; 'value' needs 'distilled'")
     of_policy = {entry.name for entry in fields(POLICIES[policy])} - GIVEN
-    of_abstention = {entry.name for entry in fields(ABSTENTIONS[abstention])}
+    of_abstention = {entry.name for entry in fields(ABSTENTIONS[abstention])} - GIVEN
     for key in settings:
         if key not in of_policy | of_abstention:
             valid = did_you_mean(str(key), of_policy | of_abstention)
@@ -81,6 +146,12 @@ def method_of(entry: Any) -> str | AgentMethod:
         {key: value for key, value in settings.items() if key in of_policy},
         {key: value for key, value in settings.items() if key in of_abstention},
     )
+
+
+def asks_a_model(entry: Any) -> bool:
+    """Whether an entry of ``evaluate.methods`` decides by a language model."""
+    method = method_of(entry)
+    return isinstance(method, AgentMethod) and method.asks_a_model
 
 
 def labels_of(entries: Sequence[Any]) -> list[str]:

@@ -1,15 +1,16 @@
 """What is compared on held-out scenarios: each method decides what is asked of a user, and no more.
 
-``none`` and ``full`` are the two ends. ``random``, ``static``, ``retrieval``, ``distilled`` and any pair of a policy
-and an abstention (``agents``) decide as an agent must, from the query and the answers so far. Planners (``greedy``,
-``mcts``, ...; ``oracle`` is ``exhaustive``) search over the very scenario with the safety model at hand: what planning
-would reach there, not what an agent can.
+``none`` and ``full`` are the two ends. ``random``, ``static``, ``fixed`` (the best order for all, found on training
+scenarios), ``retrieval``, ``llm``, ``distilled`` and any pair of a policy and an abstention (``agents``) decide as an
+agent must, from the query and the answers so far. Planners (``greedy``, ``mcts``, ...; ``oracle`` is ``exhaustive``)
+search over the very scenario with the safety model at hand: what planning would reach there, not what an agent can.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, cast
@@ -19,23 +20,23 @@ from omegaconf import DictConfig
 
 from raise_agent.attributes import parse_spellings
 from raise_agent.envs.dynamics import Rules, State, is_truncated, start, step
-from raise_agent.errors import ConfigError, did_you_mean
+from raise_agent.errors import ConfigError, LimitReachedError, did_you_mean
 from raise_agent.planners import Plan, Planner, Search, available_planners
 from raise_agent.planners.beliefs import Belief
 from raise_agent.planners.runner import Runner, Task, search_rng
 from raise_agent.planners.static import whole_order
 from raise_agent.policies import AcquisitionPolicy, Ask
 from raise_agent.policies.contract import Abstention, Policy
-from raise_agent.policies.distilled import DistilledPolicy
-from raise_agent.policies.orders import RandomPolicy, StaticPolicy
-from raise_agent.policies.retrieval import PlannedPaths, RetrievalPolicy
+from raise_agent.policies.retrieval import PlannedPaths
 from raise_agent.scenario import Disclosure, Inquiry, Scenario
 from raise_agent.subsets import mask_of
 
-from .agents import ABSTENTIONS, AgentMethod, labels_of, method_of
+from .agents import AgentMethod, Given, labels_of, method_of, pair_of
 from .assembly import Bench
+from .models import AgentModel
+from .sensitivity import best_fixed_order
 
-AGENTS = ("none", "random", "static", "retrieval", "distilled", "full")
+AGENTS = ("none", "random", "static", "fixed", "retrieval", "llm", "distilled", "full")
 ALIASES = {"oracle": "exhaustive"}
 
 EVENLY_COLD, EVENLY_TAUGHT = 1.0, 0.75
@@ -44,6 +45,10 @@ scale but that of their own few scores, so that what one expects cannot be compa
 
 Chooser = Callable[[Inquiry, Disclosure, State], int]
 """What an agent does next, from what it may see: an attribute index, or the answer action."""
+
+
+Pair = tuple[Policy, Abstention]
+"""An agent made elsewhere."""
 
 
 def check_evaluation(cfg: DictConfig) -> None:
@@ -76,6 +81,8 @@ class Conversation:
     """The subset that was answered."""
     evaluations: int = 0
     """Evaluations spent on this very scenario to decide what to ask."""
+    failures: int = 0
+    """Decisions that a model did not make, so that what takes its place did."""
 
 
 def converse(rules: Rules, scenario: Scenario, choose: Chooser, declines: int) -> Conversation:
@@ -91,15 +98,19 @@ def converse(rules: Rules, scenario: Scenario, choose: Chooser, declines: int) -
     asked: list[int] = []
     answerable = scenario.profile.known & ~declines
     while not is_truncated(rules, state):
-        answers = scenario.profile.disclose(state.known)
-        refused = Disclosure.of({scenario.profile.keys[i]: None for i in asked if not state.known >> i & 1})
-        seen = Disclosure(answers.keys + refused.keys, answers.answers + refused.answers)
-        action = choose(scenario.inquiry, seen, state)
+        action = choose(scenario.inquiry, seen_by_agent(scenario, asked, state.known), state)
         if action == rules.answer:
             break
         asked.append(action)
         state = step(rules, state, action, declined=not answerable >> action & 1)
     return Conversation(tuple(asked), state.known)
+
+
+def seen_by_agent(scenario: Scenario, asked: Sequence[int], known: int) -> Disclosure:
+    """The answers of a subset, and None for what was asked in vain."""
+    answers = scenario.profile.disclose(known)
+    refused = Disclosure.of({scenario.profile.keys[index]: None for index in asked if not known >> index & 1})
+    return Disclosure(answers.keys + refused.keys, answers.answers + refused.answers)
 
 
 def declined_by(scenario: Scenario, probability: float, seed: int) -> int:
@@ -128,16 +139,28 @@ def obey(policy: AcquisitionPolicy) -> Chooser:
     return choose
 
 
-def talk_with(policy: Policy, abstention: Abstention) -> Chooser:
-    """Ask what a policy ranks first, until the abstention says that it is enough."""
+def talk_with(policy: Policy, abstention: Abstention, failures: list[str] | None = None) -> Chooser:
+    """Ask what a policy ranks first, until the abstention says that it is enough.
+
+    Args:
+        policy: says what to ask.
+        abstention: says when to stop.
+        failures: takes the part, ``policy`` or ``abstention``, of each decision that its model did not make.
+    """
+    failed = [] if failures is None else failures
 
     def choose(inquiry: Inquiry, seen: Disclosure, state: State) -> int:
         known = dict(seen.items())
         ranking = policy.rank(inquiry.query, known)
         best = ranking.best
-        if best is None or abstention.judge(inquiry.query, known, state.asked.bit_count(), ranking).enough:
+        if "failed" in ranking.because:
+            failed.append("policy")
+        if best is None:
             return len(policy.table)
-        return policy.table.index(best)
+        verdict = abstention.judge(inquiry.query, known, state.asked.bit_count(), ranking)
+        if verdict.failed:
+            failed.append("abstention")
+        return len(policy.table) if verdict.enough else policy.table.index(best)
 
     return choose
 
@@ -149,40 +172,31 @@ class Material:
     policy: AcquisitionPolicy | None
     """Needed for ``distilled``."""
     planned: PlannedPaths | None
-    """Needed for ``retrieval``."""
+    """Needed for ``retrieval`` and ``llm``."""
+    model: AgentModel | None
+    """Needed for ``llm``, and for the abstentions ``basic``, ``binary`` and ``scale``."""
     planner: tuple[str, Mapping[str, Any]]
     """Name and settings of the configured planner, used where it is the method; others run as they come."""
 
 
-def agent_of(method: AgentMethod, bench: Bench, material: Material) -> Chooser:
+def agent_of(method: AgentMethod, bench: Bench, material: Material) -> Pair:
     """The agent that a method describes.
 
     Raises:
         ConfigError: a setting is out of range.
     """
-    settings = dict(method.policy_settings)
-    policy: Policy
-    if method.policy == "random":
-        policy = RandomPolicy(bench.table, **{"seed": bench.cfg.seed, **settings})
-    elif method.policy == "static":
-        measured = [bench.table.keys[index] for index in _static_order(bench, material.planner)]
-        policy = StaticPolicy(bench.table, **{"order": measured, **settings})
-    elif method.policy == "retrieval":
-        assert material.planned is not None
-        policy = RetrievalPolicy(material.planned, **settings)
-    else:
-        assert material.policy is not None
-        policy = DistilledPolicy(material.policy)
-    return talk_with(policy, ABSTENTIONS[method.abstention](**method.abstention_settings))
+    measured = _static_order(bench, material.planner) if method.policy == "static" else ()
+    order = [bench.table.keys[index] for index in measured]
+    return pair_of(method, Given(bench.table, bench.cfg.seed, order, material.policy, material.planned, material.model))
 
 
 def conversations(
-    method: str | AgentMethod, bench: Bench, runner: Runner, scenarios: Sequence[Scenario], material: Material
+    method: str | AgentMethod | Pair, bench: Bench, runner: Runner, scenarios: Sequence[Scenario], material: Material
 ) -> list[Conversation]:
     """One conversation per scenario under a method.
 
     Args:
-        method: one that ``check_evaluation`` lets pass.
+        method: one that ``check_evaluation`` lets pass, or an agent made elsewhere.
         bench: table, budget, configuration.
         runner: for planners.
         scenarios: held-out scenarios.
@@ -194,22 +208,37 @@ def conversations(
     if method == "none":
         return [Conversation((), 0) for _ in scenarios]
     rules = Rules(n, cfg.budget)
+    model = None
+    if isinstance(method, AgentMethod):
+        model = material.model if method.asks_a_model else None
+        method = agent_of(method, bench, material)
     choosers: list[Chooser]
     spent = [0] * len(scenarios)
-    if isinstance(method, AgentMethod):
-        choosers = [agent_of(method, bench, material)] * len(scenarios)
+    failures: list[list[str]] = [[] for _ in scenarios]
+    if isinstance(method, tuple):
+        choosers = [talk_with(*method, failed) for failed in failures]
     elif method == "distilled":
         assert material.policy is not None
         choosers = [obey(material.policy)] * len(scenarios)
+    elif method == "fixed":
+        sample = bench.scenarios.train[: cfg.sensitivity_scenarios]
+        choosers = [follow(best_fixed_order(runner, sample, n, cfg.budget), rules)] * len(scenarios)
     else:
         plans = plan_all(bench, runner, scenarios, ALIASES.get(method, method), material.planner)
         choosers = [follow(plan.path, rules) for plan in plans]
         spent = [plan.evaluations for plan in plans]
-    talks = []
-    for scenario, choose, evaluations in zip(scenarios, choosers, spent, strict=True):
-        talk = converse(rules, scenario, choose, declined_by(scenario, cfg.evaluate.decline, cfg.seed))
-        talks.append(Conversation(talk.asked, talk.known, evaluations))
-    return talks
+
+    def talk(row: int) -> Conversation:
+        if model is not None and not bench.allowance.open():
+            raise LimitReachedError(f"stopped at {bench.allowance.reached}, in the conversations of a method")
+        scenario = scenarios[row]
+        held = converse(rules, scenario, choosers[row], declined_by(scenario, cfg.evaluate.decline, cfg.seed))
+        return Conversation(held.asked, held.known, spent[row], len(failures[row]))
+
+    if model is None or model.in_flight == 1:
+        return [talk(row) for row in range(len(scenarios))]
+    with ThreadPoolExecutor(model.in_flight, "conversation") as threads:
+        return list(threads.map(talk, range(len(scenarios))))
 
 
 def _static_order(bench: Bench, configured: tuple[str, Mapping[str, Any]]) -> tuple[int, ...]:

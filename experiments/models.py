@@ -4,28 +4,53 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
+from raise_agent.agent.conversation import Responder, Watch
 from raise_agent.attributes import AttributeTable
 from raise_agent.errors import ConfigError
 from raise_agent.models.base import Prior, SafetyModel
 from raise_agent.models.served.client import ClientSettings, Usage
 from raise_agent.models.served.connect import ServedSettings, connect
 from raise_agent.models.served.launch import LaunchSettings, launched
+from raise_agent.models.served.live import connect_agent, live
 from raise_agent.models.served.pool import prior_pool, safety_pool
-from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings
+from raise_agent.models.served.settings import AgentSettings, JudgeSettings, PriorSettings, ResponderSettings
 from raise_agent.models.simulated import SimulatedPrior, SimulatedSafetyModel
+from raise_agent.models.simulated_agent import SimulatedAgent
+from raise_agent.policies.model import Assessor, Chooser
 from raise_agent.store import EvaluationStore
 
 _log = logging.getLogger(__name__)
 
-Settings = TypeVar("Settings", ClientSettings, ResponderSettings, JudgeSettings, PriorSettings)
+Settings = TypeVar("Settings", ClientSettings, ResponderSettings, JudgeSettings, PriorSettings, AgentSettings)
+
+
+class AgentModel(Chooser, Assessor, Protocol):
+    """What policy ``llm`` and the abstentions ``basic``, ``binary`` and ``scale`` ask; from any thread."""
+
+    @property
+    def identity(self) -> Mapping[str, object]:
+        """Everything that can change a decision, as plain data."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether decisions are simulated and must be marked so."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many conversations may call it side by side."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know before relying on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +59,8 @@ class Models:
 
     safety: SafetyModel
     prior: Prior
+    agent: Callable[[], AgentModel]
+    """Connects the agent's model the first time it is called."""
     usage: Usage = field(default_factory=Usage)
     """What servers have been asked; stays empty where there are none."""
 
@@ -54,19 +81,76 @@ def make_models(cfg: DictConfig, table: AttributeTable, store: EvaluationStore, 
     """
     if cfg.name == "simulated":
         safety = SimulatedSafetyModel(table, seed=cfg.seed, judge_noise=cfg.judge_noise, failure_rate=cfg.failure_rate)
-        yield Models(safety, SimulatedPrior(table, seed=cfg.seed, doubt=cfg.prior_doubt))
+        prior, agent = SimulatedPrior(table, seed=cfg.seed, doubt=cfg.prior_doubt), _simulated_agent(cfg, table)
+        yield Models(safety, prior, lambda: agent)
         return
     settings = served_settings(cfg)
     settings.check()
-    with server(cfg, folder):
+    with server(cfg, folder), ExitStack() as connected:
         roles = connect(settings, table)
         for warning in roles.warnings:
             _log.warning("warning: %s", warning)
+
+        @cache
+        def served_agent() -> AgentModel:
+            made = connected.enter_context(connect_agent(settings, table, roles.client.usage))
+            for warning in made.warnings:
+                _log.warning("warning: %s", warning)
+            return made
+
         yield Models(
             safety_pool(roles.client, roles.responder, roles.judge, store),
             prior_pool(roles.client, roles.prior),
+            served_agent,
             roles.client.usage,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TalkingModels:
+    """What a conversation with a person needs."""
+
+    responder: Responder | None
+    """None where no model is there to answer."""
+    watch: Watch | None
+    """Looks out for danger; None where no model is there to."""
+    agent: AgentModel
+
+    @property
+    def simulated(self) -> bool:
+        """Whether there is no language model, and decisions are simulated."""
+        return self.agent.simulated
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know before relying on them."""
+        return self.agent.warnings
+
+
+@contextmanager
+def talking_models(cfg: DictConfig, table: AttributeTable, folder: Path) -> Iterator[TalkingModels]:
+    """The models of the ``llm`` group for one conversation; neither judge nor prior is connected.
+
+    Args:
+        cfg: the ``llm`` group.
+        table: the attributes.
+        folder: where the log of a server goes that is started.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        ModelError: a server does not answer, or cannot do what a role needs.
+    """
+    if cfg.name == "simulated":
+        yield TalkingModels(None, None, _simulated_agent(cfg, table))
+        return
+    settings = served_settings(cfg)
+    settings.check()
+    with server(cfg, folder), live(settings, table) as models:
+        yield TalkingModels(models.responder, models.agent.watch, models.agent)
+
+
+def _simulated_agent(cfg: DictConfig, table: AttributeTable) -> SimulatedAgent:
+    return SimulatedAgent(table, seed=cfg.seed, doubt=cfg.prior_doubt)
 
 
 def served_settings(cfg: DictConfig) -> ServedSettings:
@@ -76,6 +160,7 @@ def served_settings(cfg: DictConfig) -> ServedSettings:
         responder=_settings(ResponderSettings, cfg.responder),
         judge=_settings(JudgeSettings, cfg.judge),
         prior=_settings(PriorSettings, cfg.prior),
+        agent=_settings(AgentSettings, cfg.agent),
     )
 
 

@@ -10,8 +10,18 @@ from omegaconf import DictConfig
 
 from raise_agent.attributes import AttributeTable
 from raise_agent.models.base import RankRequest
-from raise_agent.models.served.connect import MADE_UP_ANSWER, ServedSettings, made_up, unconnected
+from raise_agent.models.served.agent import ServedAgent
+from raise_agent.models.served.connect import (
+    EVERY,
+    MADE_UP_ANSWER,
+    ServedSettings,
+    made_up,
+    unconnected,
+    unconnected_agent,
+)
 from raise_agent.models.served.wire import RoleRequest
+from raise_agent.policies.contract import Known
+from raise_agent.policies.model import OPTIONS
 from raise_agent.scenario import Profile, Scenario
 from raise_agent.subsets import full_mask
 
@@ -32,8 +42,8 @@ def main(cfg: DictConfig) -> None:
 
 
 def shown(settings: ServedSettings, table: AttributeTable) -> str:
-    """The prompts of the three roles, filled in for a made-up person who gave one answer and declined another."""
-    roles = unconnected(settings, table)
+    """The prompts of the roles, filled in for a made-up person who gave one answer and declined another."""
+    roles, agent = unconnected(settings, table), unconnected_agent(settings, table)
     case = _with_a_gap(made_up(table), min(1, len(table) - 1))
     asked = full_mask(min(2, len(table)))
     known, unasked = case.profile.disclose(asked), full_mask(len(table)) & ~asked or asked
@@ -41,20 +51,32 @@ def shown(settings: ServedSettings, table: AttributeTable) -> str:
         "responder": [roles.responder.request(case.inquiry, known, "")],
         "judge": roles.judge.requests(case, MADE_UP_ANSWER, ""),
         "prior": [roles.prior.request(RankRequest(case.inquiry, known, unasked), "")],
+        "agent": _decisions(agent, case.query, dict(known.items()), table.keys_of(unasked)),
     }
     modes = {
         "responder": "one request",
         "judge": f"{settings.judge.mode}, {len(requests['judge'])} requests for one score",
         "prior": roles.prior.mode,
+        "agent": "policy llm; abstentions basic, binary, scale: a request each turn",
     }
     if settings.prior.mode == "auto":
         modes["prior"] = "auto, shown as for probabilities; a server that reports none is asked to write a ranking"
     parts = []
-    for role, prompt in settings.prompts().items():
+    for role, prompt in settings.prompts(EVERY).items():
         identity = prompt.identity
         heading = f"=== {role}: {prompt.name}, version {identity['version']}, digest {identity['digest']}"
         parts.append(f"{heading}\n    {modes[role]}\n\n{_messages(requests[role])}")
-    return "\n\n".join(parts)
+    watching = _messages([agent.look_out(_SAID)])
+    return "\n\n".join([*parts, f"=== agent, looking out for danger: a request for each message\n\n{watching}"])
+
+
+_SAID = "I am tired of all this."
+
+
+def _decisions(agent: ServedAgent, query: str, known: Known, unasked: Sequence[str]) -> list[RoleRequest]:
+    example = list(reversed(unasked))[:3]
+    forms = [agent.assessment(form, query, known, unasked) for form in OPTIONS]
+    return [agent.choice(query, known, unasked, [example]), *forms]
 
 
 def _with_a_gap(case: Scenario, at: int) -> Scenario:

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from raise_agent.attributes import AttributeTable
 from raise_agent.errors import ConfigError, TableError
-from raise_agent.scenario import Scenario
+from raise_agent.scenario import Disclosure, Scenario
 from raise_agent.subsets import members
 
 from .base import (
@@ -229,22 +229,7 @@ class SimulatedPrior(InstantPrior):
         """
         if not request.unasked:
             raise ValueError("no attribute is left to rank")
-        world = self._world
-        query = request.inquiry.query
-        guess = self._guess.get(query)
-        if guess is None:
-            doubt = np.exp(self._doubt * world.generator("prior", query).standard_normal(len(world.table)))
-            guess = self._guess[query] = world.relevance(query) * doubt
-        weights = guess.tolist()
-        severity = {
-            index: world.severity(index, answer)
-            for index, answer in ((world.table.index(key), answer) for key, answer in request.known.items())
-            if answer is not None
-        }
-        for (i, j), factor in zip(world.account.pairs, world.account.factors, strict=True):
-            for given, other in ((i, j), (j, i)):
-                if given in severity:
-                    weights[other] *= max(0.2, 1 + factor * (severity[given] if factor > 0 else 1.0))
+        weights = self.expected(request.inquiry.query, request.known)
         unasked = members(request.unasked)
         total = sum(weights[i] for i in unasked)
         uniform = self.UNIFORM_SHARE if total > 0 else 1.0
@@ -252,3 +237,22 @@ class SimulatedPrior(InstantPrior):
         for i in unasked:
             shares[i] = uniform / len(unasked) + (1 - uniform) * weights[i] / (total or 1.0)
         return Weights(tuple(shares))
+
+    def expected(self, query: str, known: Disclosure) -> list[float]:
+        """The guess itself: evidence that each attribute is expected to carry, 0 or more; shape (n,)."""
+        world = self._world
+        guess = self._guess.get(query)
+        if guess is None:
+            doubt = np.exp(self._doubt * world.generator("prior", query).standard_normal(len(world.table)))
+            guess = self._guess[query] = world.relevance(query) * doubt
+        weights: list[float] = guess.tolist()
+        severity = {
+            index: world.severity(index, answer)
+            for index, answer in ((world.table.index(key), answer) for key, answer in known.items())
+            if answer is not None
+        }
+        for (i, j), factor in zip(world.account.pairs, world.account.factors, strict=True):
+            for given, other in ((i, j), (j, i)):
+                if given in severity:
+                    weights[other] *= max(0.2, 1 + factor * (severity[given] if factor > 0 else 1.0))
+        return weights

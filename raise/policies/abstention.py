@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from raise_agent.errors import ConfigError
 
-from .contract import Known, Ranking, Verdict
+from .contract import Abstention, Known, Ranking, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,27 @@ class BudgetAbstention:
     def judge(self, query: str, known: Known, asked: int, ranking: Ranking) -> Verdict:
         """Enough once that many questions were asked."""
         return Verdict(asked >= self.questions, f"{asked} of at most {self.questions} questions asked")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedAbstention:
+    """Another abstention, within a number of questions, declined ones counted.
+
+    Raises:
+        ConfigError: the number is below 0.
+    """
+
+    abstention: Abstention
+    questions: int
+
+    def __post_init__(self) -> None:
+        BudgetAbstention(self.questions)
+
+    def judge(self, query: str, known: Known, asked: int, ranking: Ranking) -> Verdict:
+        """Enough once that many questions were asked, or earlier, where the other says so."""
+        if asked >= self.questions:
+            return BudgetAbstention(self.questions).judge(query, known, asked, ranking)
+        return self.abstention.judge(query, known, asked, ranking)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ class Verdict:
     """In a few words, without anything that a user said."""
     confidence: float | None = None
     """Probability, 0 to 1, that this is right; None where the abstention does not know."""
+    failed: bool = False
+    """Whether it had to do without the model that it goes by."""
 
 
 class Abstention(Protocol):

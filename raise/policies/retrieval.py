@@ -87,9 +87,19 @@ class RetrievalPolicy:
     def rank(self, query: str, known: Known) -> Ranking:
         """Votes for each attribute not asked yet."""
         near = self.planned.nearest(query, self.k)
-        votes = {key: 0.0 for key in self.table.keys if key not in known}
-        for neighbour in near:
-            for rank, key in enumerate((key for key in neighbour.path if key not in known), start=1):
-                votes[key] += max(neighbour.similarity, 0.0) / rank
-        retrieved = [{"place": n.place, "similarity": round(n.similarity, 4), "path": list(n.path)} for n in near]
-        return Ranking(votes, because={"policy": "retrieval", "retrieved": retrieved})
+        unasked = [key for key in self.table.keys if key not in known]
+        return Ranking(votes(near, unasked), because={"policy": "retrieval", "retrieved": shown(near)})
+
+
+def votes(near: Sequence[Neighbour], unasked: Sequence[str]) -> dict[str, float]:
+    """What the paths of these queries say of each unasked attribute."""
+    total = dict.fromkeys(unasked, 0.0)
+    for neighbour in near:
+        for rank, key in enumerate((key for key in neighbour.path if key in total), start=1):
+            total[key] += max(neighbour.similarity, 0.0) / rank
+    return total
+
+
+def shown(near: Sequence[Neighbour]) -> list[dict[str, object]]:
+    """Retrieved paths as plain data, to explain a decision by; the queries themselves are not kept."""
+    return [{"place": n.place, "similarity": round(n.similarity, 4), "path": list(n.path)} for n in near]

@@ -82,20 +82,22 @@ def test_a_senseless_time_is_refused(cli: Cli) -> None:
 
 def test_prompts_are_shown_as_sent_and_nothing_is_written(cli: Cli, tmp_path: Path) -> None:
     done = cli("prompts")
-    for role in ("responder", "judge", "prior"):
+    for role in ("responder", "judge", "prior", "agent"):
         assert f"=== {role}: prompts/{role}.yaml, version 1, digest " in done.stdout
-    assert done.stdout.count("Reply with one digit") == 3
+    assert done.stdout.count("Reply with one digit from 1 to 5") == 3
     assert done.stdout.count("You judge how safe") == 1
     assert "- Gender: I would rather not say" in done.stdout
     assert "- Gender: not known" in done.stdout
     assert "auto, shown as for probabilities" in done.stdout
     assert "Reply with the letter of the one thing" in done.stdout
+    for task in ("Reply with A to answer", "Reply with Y if", "Reply with one digit from 0 to 5", "Reply with S if"):
+        assert done.stdout.count(task) == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_prompts_follow_the_modes(cli: Cli) -> None:
     done = cli("prompts", "llm/judge=sampled", "llm.prior.mode=ranking")
-    assert "Reply with one digit" not in done.stdout
+    assert "Reply with one digit from 1 to 5" not in done.stdout
     assert done.stdout.count("Reply with one line of JSON") == 1
     assert "request 3 of 3: the same, with another seed" in done.stdout
     assert '{"ranking": ["X", "Y"]}' in done.stdout

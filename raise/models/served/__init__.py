@@ -1,1 +1,1 @@
-"""Responder, judge and prior played by models behind an OpenAI-compatible server, meant for vLLM."""
+"""Responder, judge, prior and agent played by models behind an OpenAI-compatible server, meant for vLLM."""

@@ -1,10 +1,11 @@
-"""One role at its server: model, sampling and prompt put together; what all three roles share."""
+"""One role at its server: model, sampling and prompt put together; what all roles share."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from .endpoints import Route
 from .failures import CallFailed, Failure
 from .prompts import Prompt
 from .settings import RoleSettings
+from .streaming import Spoken
 from .wire import ChatReply, render
 
 Answer = TypeVar("Answer")
@@ -116,3 +118,33 @@ class Caller:
         if reply.still_thinking:
             raise CallFailed(Failure.TRUNCATED, "still thinking at the token limit")
         return reply
+
+    async def stream(
+        self, messages: Sequence[Mapping[str, str]], seed: int, fields: Mapping[str, object] | None = None
+    ) -> AsyncGenerator[str, None]:
+        """The model's answer piece by piece, without what it thinks before.
+
+        Arguments as of :meth:`ask`.
+
+        Raises:
+            CallFailed: there is none, or it broke off; what was given before stands.
+            ModelError: the server is gone.
+        """
+        more: dict[str, object] = {"stream": True}
+        if self.model.is_vllm:
+            more["stream_options"] = {"include_usage": True}
+        body = self.body(messages, seed, {**more, **(fields or {})})
+        spoken, finish, silent = Spoken(thinks=self.settings.thinking_tokens > 0), "", True
+        async with aclosing(self.client.stream(self.route, body, self.priority)) as events:
+            async for event in events:
+                if event.thinking:
+                    spoken.thought()
+                finish = event.finish or finish
+                if said := spoken.hear(event.text):
+                    silent = False
+                    yield said
+        if rest := spoken.end(finished=finish != "length"):
+            silent = False
+            yield rest
+        if silent:
+            raise CallFailed(Failure.EMPTY)

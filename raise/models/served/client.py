@@ -8,21 +8,22 @@ import os
 import random
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 from yarl import URL
 
-from raise_agent.errors import ConfigError, ModelError
+from raise_agent.errors import ConfigError
 
 from .endpoints import Endpoint, Route, Switchboard
 from .failures import CallFailed, Failure
 from .limit import AdaptiveLimit, FixedLimit
-from .wire import ChatReply, read_object, read_reply
+from .refusals import refusal
+from .streaming import Event, read_event, whole
+from .wire import ChatReply, read_reply
 
 KEEPALIVE_SECONDS = 4.0
 """Shorter than the 5 s after which vLLM closes an idle connection, so that none is used as it closes."""
@@ -85,11 +86,12 @@ class Client:
 
     Args:
         settings: how.
+        usage: what is asked is added to this; None begins anew.
     """
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(self, settings: ClientSettings, usage: Usage | None = None) -> None:
         self.settings = settings
-        self.usage = Usage()
+        self.usage = Usage() if usage is None else usage
         self.backing_off = 0
         """Requests that failed and wait before they are made again."""
         self._switchboard = Switchboard(settings.patience)
@@ -152,27 +154,67 @@ class Client:
             endpoint = await self._switchboard.acquire(route, priority)
             try:
                 reply = await self._once(route, endpoint, body)
-            except CallFailed as failed:
-                kind = failed.kind.value
-                self.usage.failed[kind] = self.usage.failed.get(kind, 0) + 1
-                # A request that never reached a server has not been tried; the route's patience bounds this.
-                attempt += failed.kind is not Failure.REFUSED
-                if not failed.passing or attempt >= self.settings.attempts:
-                    raise
-                delay = self._delay(route, endpoint, failed, attempt)
-            else:
-                self.usage.requests += 1
-                self.usage.prompt_tokens += reply.prompt_tokens
-                self.usage.generated_tokens += reply.generated_tokens
-                self.usage.uncounted += not reply.counted
+                self._count((reply.prompt_tokens, reply.generated_tokens) if reply.counted else None)
                 return reply
+            except CallFailed as failed:
+                attempt, delay = self._again(route, endpoint, failed, attempt)
             finally:
                 self._switchboard.release(endpoint)
-            self.backing_off += 1
+            await self._back_off(delay)
+
+    async def stream(self, route: Route, body: bytes, priority: int = 0) -> AsyncGenerator[Event, None]:
+        """The events of one streamed chat request; made again while it fails in passing, and nothing has come of it.
+
+        Arguments and errors as of :meth:`chat`; a server that does not stream gives its answer as one event.
+        """
+        attempt = 0
+        while True:
+            begun, tokens = False, None
+            endpoint = await self._switchboard.acquire(route, priority)
             try:
-                await asyncio.sleep(delay)
+                async with aclosing(self._events(route, endpoint, body)) as events:
+                    async for event in events:
+                        begun = begun or bool(event.text)
+                        tokens = event.tokens or tokens
+                        yield event
+                self._count(tokens)
+                return
+            except CallFailed as failed:
+                attempt, delay = self._again(route, endpoint, failed, attempt)
+                if begun:
+                    raise
             finally:
-                self.backing_off -= 1
+                self._switchboard.release(endpoint)
+            await self._back_off(delay)
+
+    def _count(self, tokens: tuple[int, int] | None) -> None:
+        """Add an answer, with its prompt and generated tokens, to the usage."""
+        self.usage.requests += 1
+        self.usage.uncounted += tokens is None
+        prompt, generated = tokens or (0, 0)
+        self.usage.prompt_tokens += prompt
+        self.usage.generated_tokens += generated
+
+    def _again(self, route: Route, endpoint: Endpoint, failed: CallFailed, attempt: int) -> tuple[int, float]:
+        """How many attempts have failed, and seconds until the next.
+
+        Raises:
+            CallFailed: there is to be no other.
+        """
+        kind = failed.kind.value
+        self.usage.failed[kind] = self.usage.failed.get(kind, 0) + 1
+        # A request that never reached a server has not been tried; the route's patience bounds this.
+        attempt += failed.kind is not Failure.REFUSED
+        if not failed.passing or attempt >= self.settings.attempts:
+            raise failed
+        return attempt, self._delay(route, endpoint, failed, attempt)
+
+    async def _back_off(self, delay: float) -> None:
+        self.backing_off += 1
+        try:
+            await asyncio.sleep(delay)
+        finally:
+            self.backing_off -= 1
 
     def _delay(self, route: Route, endpoint: Endpoint, failed: CallFailed, attempt: int) -> float:
         """Seconds until the next attempt; what the server asked for holds for all its requests."""
@@ -182,7 +224,7 @@ class Client:
         return self._jitter.uniform(longest / 2, longest)
 
     async def _once(self, route: Route, endpoint: Endpoint, body: bytes) -> ChatReply:
-        """One attempt; what became of it goes into the endpoint's limit and health."""
+        """One attempt."""
         failed: CallFailed | None = None
         try:
             reply = read_reply(await self._post(endpoint, body))
@@ -190,31 +232,69 @@ class Client:
             failed = self._lost(error)
         except CallFailed as unusable:
             failed = unusable
+        self._record(route, endpoint, failed)
+        if failed is not None:
+            raise failed
+        return reply
+
+    async def _events(self, route: Route, endpoint: Endpoint, body: bytes) -> AsyncGenerator[Event, None]:
+        """One attempt at a streamed answer."""
+        failed: CallFailed | None = None
+        try:
+            async with self._chat(endpoint, body) as response:
+                if response.status != 200:
+                    raise refusal(endpoint, response, await response.read())
+                if response.content_type == "application/json":
+                    yield whole(read_reply(await response.read()))
+                else:
+                    finished = False
+                    async for line in response.content:
+                        event = read_event(line)
+                        if event is not None:
+                            finished = finished or event.finish is not None or event.last
+                            yield event
+                            if event.last:
+                                break
+                    if not finished:
+                        raise CallFailed(Failure.CONNECTION, "the stream ended before the answer did")
+        except ValueError:
+            failed = CallFailed(Failure.UNREADABLE, "a line without end")
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            failed = self._lost(error)
+        except CallFailed as unusable:
+            failed = unusable
+        self._record(route, endpoint, failed)
+        if failed is not None:
+            raise failed
+
+    def _record(self, route: Route, endpoint: Endpoint, failed: CallFailed | None) -> None:
+        """What became of an attempt goes into the endpoint's limit and health.
+
+        Raises:
+            ModelError: no endpoint of the route has answered for longer than the patience.
+        """
         endpoint.limit.record(
             time.monotonic(),
             succeeded=failed is None,
             overloaded=failed is not None and failed.load,
             saturated=bool(route.waiting),
         )
-        if failed is None:
-            self._switchboard.succeeded(endpoint)
-            return reply
-        if failed.broken:
+        if failed is not None and failed.broken:
             self._switchboard.unreachable(route, endpoint, refused=failed.kind is Failure.REFUSED)
         else:
             self._switchboard.succeeded(endpoint)
-        raise failed
 
     async def _post(self, endpoint: Endpoint, body: bytes) -> bytes:
-        url = URL(f"{endpoint.url}/chat/completions")
-        # A redirect would carry what a user said to a place that nobody named.
-        async with self._open().post(
-            url, data=body, headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False
-        ) as response:
+        async with self._chat(endpoint, body) as response:
             raw = await response.read()
             if response.status != 200:
-                raise _refusal(endpoint, response, raw)
+                raise refusal(endpoint, response, raw)
             return raw
+
+    def _chat(self, endpoint: Endpoint, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        url = URL(f"{endpoint.url}/chat/completions")
+        # A redirect would carry what a user said to a place that nobody named.
+        return self._open().post(url, data=body, headers=endpoint.headers, proxy=endpoint.proxy, allow_redirects=False)
 
     async def get(self, endpoint: Endpoint, url: str) -> bytes:
         """A page of the server, asked for again while that fails in passing; not if nothing listens there.
@@ -247,7 +327,7 @@ class Client:
                 if response.status == 404:
                     raise CallFailed(Failure.REJECTED, "404")
                 if response.status != 200:
-                    raise _refusal(endpoint, response, raw)
+                    raise refusal(endpoint, response, raw)
                 return raw
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             raise self._lost(error) from None
@@ -283,67 +363,6 @@ class Client:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
-
-
-class KeyRefusedError(ModelError):
-    """A server does not accept the key, or wants one."""
-
-
-def _refusal(endpoint: Endpoint, response: aiohttp.ClientResponse, raw: bytes) -> Exception:
-    """What an answer with another status than 200 means."""
-    status = response.status
-    kind, said = _error_of(raw)
-    if status in (401, 403):
-        return KeyRefusedError(
-            f"{endpoint.url} refuses the key ({status}); set the environment variable that llm.api_key_env names"
-        )
-    if status == 404:
-        return ModelError(
-            f"{endpoint.url}/chat/completions: not found (404); the model is not served there, or llm.base_url "
-            "lacks its /v1; `raise-agent doctor` lists what is served"
-        )
-    if 300 <= status < 400:
-        return ModelError(f"{endpoint.url} redirects elsewhere ({status}); set llm.base_url to the final address")
-    if status == 429:
-        return CallFailed(Failure.RATE_LIMITED, "429", retry_after=_retry_after(response.headers.get("Retry-After")))
-    if status == 503:
-        return CallFailed(Failure.OVERLOADED, "503", retry_after=_retry_after(response.headers.get("Retry-After")))
-    if status >= 500 or status in (408, 409, 425):
-        return CallFailed(Failure.SERVER, str(status))
-    key = endpoint.headers.get("Authorization", "").removeprefix("Bearer ")
-    return CallFailed(
-        Failure.REJECTED, f"{status} {kind}".strip(), server_said=said.replace(key, "(the key)") if key else said
-    )
-
-
-def _error_of(raw: bytes) -> tuple[str, str]:
-    """The type of an error body, and its message."""
-    try:
-        data = read_object(raw)
-    except CallFailed:
-        return "", ""
-    error = data.get("error", data)
-    if not isinstance(error, dict):
-        return "", str(error)
-    kind = str(error.get("type", ""))
-    return (kind if kind.isidentifier() else ""), str(error.get("message", ""))
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Seconds to wait; the header holds seconds or a date."""
-    if header is None:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            when = parsedate_to_datetime(header)
-        except ValueError:
-            return None
-        if when.tzinfo is None:
-            when = when.replace(tzinfo=timezone.utc)
-        seconds = (when - datetime.now(timezone.utc)).total_seconds()
-    return max(0.0, seconds) if seconds < float("inf") else None
 
 
 def _proxy(url: str) -> str | None:

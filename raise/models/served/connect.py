@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from raise_agent.attributes import AttributeTable
@@ -13,6 +13,7 @@ from raise_agent.models.base import DIMENSIONS, RankRequest
 from raise_agent.scenario import Disclosure, Profile, Scenario
 from raise_agent.subsets import full_mask
 
+from .agent import ServedAgent
 from .caller import Caller
 from .client import Client, ClientSettings
 from .discovery import ServedModel, discover
@@ -22,7 +23,11 @@ from .judge import ServedJudge, make_judge
 from .prior import ServedPrior
 from .prompts import Prompt, load_prompt
 from .responder import Responder
-from .settings import JudgeSettings, PriorSettings, ResponderSettings, RoleSettings
+from .settings import AgentSettings, JudgeSettings, PriorSettings, ResponderSettings, RoleSettings
+
+PLANNING = ("responder", "judge", "prior")
+"""The roles that planning needs."""
+EVERY = (*PLANNING, "agent")
 
 _FAMILIES = {
     "qwen": ("qwen", "qwq", "qvq"),
@@ -63,6 +68,7 @@ class ServedSettings:
     responder: ResponderSettings = field(default_factory=ResponderSettings)
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     prior: PriorSettings = field(default_factory=PriorSettings)
+    agent: AgentSettings = field(default_factory=AgentSettings)
 
     def check(self) -> None:
         """Refuse what cannot work.
@@ -70,25 +76,26 @@ class ServedSettings:
         Raises:
             ConfigError: a setting is wrong, or a prompt cannot be read.
         """
-        for role, settings in self.roles().items():
+        for role, settings in self.roles(EVERY).items():
             settings.check(role)
-        self.prompts()
+        self.prompts(EVERY)
 
-    def roles(self) -> dict[str, RoleSettings]:
-        """The settings of each role."""
-        return {"responder": self.responder, "judge": self.judge, "prior": self.prior}
+    def roles(self, names: Sequence[str] = PLANNING) -> dict[str, RoleSettings]:
+        """The settings of each of these roles."""
+        every = {"responder": self.responder, "judge": self.judge, "prior": self.prior, "agent": self.agent}
+        return {role: every[role] for role in names}
 
-    def prompts(self) -> dict[str, Prompt]:
-        """The prompt of each role."""
+    def prompts(self, names: Sequence[str] = PLANNING) -> dict[str, Prompt]:
+        """The prompt of each of these roles."""
         return {
             role: load_prompt(role, settings.prompt, DIMENSIONS if role == "judge" else ())
-            for role, settings in self.roles().items()
+            for role, settings in self.roles(names).items()
         }
 
 
 @dataclass(frozen=True, slots=True)
 class ServedRoles:
-    """The three roles, each at a model that answers."""
+    """The roles that planning needs, each at a model that answers."""
 
     client: Client
     responder: Responder
@@ -98,7 +105,7 @@ class ServedRoles:
     """What a user should know before spending anything."""
 
 
-_FIRST_SERVED = {"judge": 0, "prior": 1, "responder": 2}
+_FIRST_SERVED = {"judge": 0, "agent": 0, "prior": 1, "responder": 2}
 """Who waits for room is served in this order: what has been begun is finished before more is begun."""
 
 
@@ -131,10 +138,10 @@ async def _connect(client: Client, settings: ServedSettings, table: AttributeTab
     if kin is not None:
         warnings.append(kin)
     all_known = case.profile.disclose(full_mask(len(table)))
-    missed = await _try("responder", responder.respond(case.inquiry, all_known, "try"))
+    missed = await try_out("responder", responder.respond(case.inquiry, all_known, "try"))
     if missed is not None:
         warnings.append(f"the responder did not answer a made-up question: {missed}; expect unscored evaluations")
-    missed = await _try("judge", judge.judge(case, MADE_UP_ANSWER, "try"))
+    missed = await try_out("judge", judge.judge(case, MADE_UP_ANSWER, "try"))
     if missed is not None and missed.kind is Failure.NO_PROBABILITIES:
         raise ModelError(
             "llm.judge: the server reports no token probabilities; set llm/judge=sampled, or use a server that does"
@@ -147,16 +154,16 @@ async def _connect(client: Client, settings: ServedSettings, table: AttributeTab
     return ServedRoles(client, responder, judge, prior, tuple(warnings))
 
 
-async def find_callers(client: Client, settings: ServedSettings) -> dict[str, Caller]:
-    """Each role at its server and model; roles that share both are found once.
+async def find_callers(client: Client, settings: ServedSettings, names: Sequence[str] = PLANNING) -> dict[str, Caller]:
+    """Each of these roles at its server and model; roles that share both are found once.
 
     Raises:
         ModelError: a server does not answer, or does not serve the model.
     """
-    prompts = settings.prompts()
+    prompts = settings.prompts(names)
     callers: dict[str, Caller] = {}
     known: dict[tuple[tuple[str, ...], str | None, str | None], tuple[Route, ServedModel]] = {}
-    for role, own in settings.roles().items():
+    for role, own in settings.roles(names).items():
         place = (own.base_url, own.api_key_env, own.model)
         if place not in known:
             route = client.route(own.base_url, own.api_key_env)
@@ -166,7 +173,7 @@ async def find_callers(client: Client, settings: ServedSettings) -> dict[str, Ca
 
 
 def unconnected(settings: ServedSettings, table: AttributeTable) -> ServedRoles:
-    """The roles without a look at any server, for what they would send; a prior of mode ``auto`` asks for
+    """The roles of planning without a look at any server, for what they would send; a prior of mode ``auto`` asks for
     probabilities.
 
     Raises:
@@ -174,18 +181,7 @@ def unconnected(settings: ServedSettings, table: AttributeTable) -> ServedRoles:
     """
     settings.check()
     client = Client(settings.client)
-    prompts = settings.prompts()
-    callers = {
-        role: Caller(
-            client,
-            client.route(own.base_url, own.api_key_env),
-            ServedModel(own.model or "", is_vllm=True, revision=None),
-            own,
-            prompts[role],
-            _FIRST_SERVED[role],
-        )
-        for role, own in settings.roles().items()
-    }
+    callers = _callers_of_vllm(client, settings, PLANNING)
     mode = "probabilities" if settings.prior.mode == "auto" else settings.prior.mode
     return ServedRoles(
         client,
@@ -194,6 +190,31 @@ def unconnected(settings: ServedSettings, table: AttributeTable) -> ServedRoles:
         ServedPrior(callers["prior"], settings.prior, mode, table),
         (),
     )
+
+
+def unconnected_agent(settings: ServedSettings, table: AttributeTable) -> ServedAgent:
+    """The agent likewise.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    settings.check()
+    return ServedAgent(_callers_of_vllm(Client(settings.client), settings, ("agent",))["agent"], table)
+
+
+def _callers_of_vllm(client: Client, settings: ServedSettings, names: Sequence[str]) -> dict[str, Caller]:
+    prompts = settings.prompts(names)
+    return {
+        role: Caller(
+            client,
+            client.route(own.base_url, own.api_key_env),
+            ServedModel(own.model or "", is_vllm=True, revision=None),
+            own,
+            prompts[role],
+            _FIRST_SERVED[role],
+        )
+        for role, own in settings.roles(names).items()
+    }
 
 
 def family_warning(callers: Mapping[str, Caller]) -> str | None:
@@ -218,19 +239,19 @@ async def find_prior(
     request = RankRequest(made_up(table).inquiry, Disclosure(), full_mask(len(table)))
     if settings.mode != "auto":
         prior = ServedPrior(caller, settings, settings.mode, table)
-        return prior, await _try("prior", prior.rank(request, "try"))
+        return prior, await try_out("prior", prior.rank(request, "try"))
     prior = ServedPrior(caller, settings, "probabilities", table)
     try:
         await prior.rank(request, "try")
     except CallFailed as failed:
         if failed.kind in (Failure.NO_PROBABILITIES, Failure.REJECTED):
             prior = ServedPrior(caller, settings, "ranking", table)
-            return prior, await _try("prior", prior.rank(request, "try"))
+            return prior, await try_out("prior", prior.rank(request, "try"))
         return prior, failed
     return prior, None
 
 
-async def _try(role: str, work: Awaitable[object]) -> CallFailed | None:
+async def try_out(role: str, work: Awaitable[object]) -> CallFailed | None:
     """What is wrong with a role's answer to a made-up case, if anything.
 
     Raises:

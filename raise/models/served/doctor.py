@@ -17,12 +17,13 @@ from raise_agent.scenario import Disclosure
 from raise_agent.subsets import full_mask
 
 from . import features, rehearsal
-from .client import Client, KeyRefusedError
+from .client import Client
 from .connect import ServedSettings, find_callers, made_up, unconnected
 from .discovery import list_models
 from .endpoints import Endpoint
 from .failures import CallFailed, Failure
 from .features import Finding, Probe, State
+from .refusals import KeyRefusedError
 from .settings import RoleSettings
 from .throughput import Throughput, measure
 

@@ -150,11 +150,16 @@ def label_mass(first_token: Sequence[tuple[str, float]] | None, unasked: Sequenc
     """
     if not first_token:
         raise CallFailed(Failure.NO_PROBABILITIES)
-    mass = {LABELS[index]: 0.0 for index in unasked}
+    return mass_on(first_token, [LABELS[index] for index in unasked])
+
+
+def mass_on(first_token: Sequence[tuple[str, float]], signs: Sequence[str]) -> list[float]:
+    """Probability of each sign, from one token's alternatives as (token, natural log-probability)."""
+    mass = dict.fromkeys(signs, 0.0)
     for token, logprob in first_token:
-        label = token.strip()
-        if label in mass:
-            mass[label] += math.exp(logprob)
+        sign = token.strip()
+        if sign in mass:
+            mass[sign] += math.exp(logprob)
     return list(mass.values())
 
 

@@ -1,4 +1,4 @@
-"""The prompts of the three roles: files, versioned, shown by ``raise-agent prompts``.
+"""The prompts of the roles: files, versioned, shown by ``raise-agent prompts``.
 
 A prompt is a YAML file of named texts with ``${placeholders}`` and a ``version``. The shipped ones lie in ``prompts/``;
 another file of the same form may take the place of one. Every word of a prompt enters the identity of the
@@ -43,6 +43,19 @@ PARTS: dict[str, dict[str, frozenset[str]]] = {
         "nothing": frozenset(),
         "declined": frozenset(),
     },
+    "agent": {
+        "system": frozenset({"attributes"}),
+        "case": frozenset({"query", "known", "unasked"}),
+        "examples": frozenset({"paths"}),
+        "choose": frozenset(),
+        "basic": frozenset(),
+        "binary": frozenset(),
+        "scale": frozenset(),
+        "nothing": frozenset(),
+        "declined": frozenset(),
+        "watch_system": frozenset(),
+        "watch": frozenset({"message"}),
+    },
 }
 """role -> its texts -> the placeholders that each may hold."""
 
@@ -79,7 +92,7 @@ def load_prompt(role: str, source: str, dimensions: tuple[str, ...] = ()) -> Pro
     """The prompt of a role.
 
     Args:
-        role: ``responder``, ``judge`` or ``prior``.
+        role: ``responder``, ``judge``, ``prior`` or ``agent``.
         source: ``default`` for the shipped one, else the path of a YAML file of the same form.
         dimensions: keys that the prompt's ``dimensions`` must explain.
 

@@ -1,4 +1,4 @@
-"""What can be set about the three roles; one class a role, checked when made."""
+"""What can be set about the roles; one class a role, checked when made."""
 
 from __future__ import annotations
 
@@ -107,3 +107,14 @@ class PriorSettings(RoleSettings):
             raise ConfigError(f"llm.{role}.uniform_share must lie between 0 and 1, not {self.uniform_share}")
         if self.thinking_tokens and self.mode != "ranking":
             raise ConfigError(f"llm.{role}: thinking needs mode=ranking; probabilities are read off the first token")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings(RoleSettings):
+    """Names the next attribute and says whether enough is known (paper, section 5.3), and looks out for danger.
+
+    Each is one letter or digit. At temperature 0 its probabilities are what the model thinks; at the paper's 0.7 one
+    draw of them decides, so that the same person may be asked another question on another day.
+    """
+
+    max_tokens: int = 16

@@ -16,7 +16,7 @@ MASKED = -9000.0
 """A server's log-probability for a token that its grammar forbids lies below this."""
 ROUNDING = 0.01
 """A log-probability may come out above 0 by as much, and a sum of probabilities above 1."""
-_FINISHED = ("stop", "length", None)
+FINISHED = ("stop", "length", None)
 """Reasons to end an answer that leave one to be judged."""
 TOP = 20
 """Most alternatives to a token that servers report by default."""
@@ -107,7 +107,7 @@ def read_reply(raw: bytes) -> ChatReply:
         raise CallFailed(Failure.UNREADABLE, "not a chat completion") from None
     if content is not None and not isinstance(content, str):
         raise CallFailed(Failure.UNREADABLE, "not a text answer")
-    if finish not in _FINISHED:
+    if finish not in FINISHED:
         # An engine that is stopped hands out what it has, with a reason of its own.
         raise CallFailed(Failure.SERVER, "an answer that was broken off")
     text = _THINKING.sub("", content or "").strip()

@@ -192,7 +192,9 @@ class Answer:
 
 
 def digest_of(body: Body, salt: str = "") -> bytes:
-    """The 64 bytes that decide the answer to this request."""
+    """The 64 bytes that decide the answer to this request, streamed or not."""
+    if "stream" in body:
+        body = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
     return blake2b(_canonical(body).encode() + salt.encode()).digest()
 
 
@@ -530,6 +532,25 @@ def error_json(code: int, kind: str, message: str) -> str:
     return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
 
 
+def streamed(name: str, model: str, answer: Answer, usage: Mapping[str, int] | None) -> bytes:
+    """Return a whole response of server-sent events, a word each."""
+
+    def event(choices: list[dict[str, Any]], **more: object) -> str:
+        data = {"id": f"chatcmpl-{name}", "object": "chat.completion.chunk", "model": model, "choices": choices}
+        return f"data: {json.dumps({**data, **more})}\n\n"
+
+    def choice(delta: Mapping[str, str], finish: str | None = None) -> list[dict[str, Any]]:
+        return [{"index": 0, "delta": delta, "finish_reason": finish}]
+
+    words = [word + " " for word in answer.content.split(" ")]
+    words[-1] = words[-1][:-1]
+    events = [event(choice({"role": "assistant", "content": ""})), *(event(choice({"content": w})) for w in words)]
+    events.append(event(choice({}, answer.finish_reason)))
+    if usage is not None:
+        events.append(event([], usage=usage))
+    return rendered(200, "".join([*events, "data: [DONE]\n\n"]), "text/event-stream; charset=utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One complete HTTP request."""
@@ -622,8 +643,8 @@ class Server:
 
     def check_chat(self, body: Any) -> None:
         """Refuse a chat request that cannot be answered now."""
-        if not isinstance(body, dict) or not body.get("messages") or body.get("stream"):
-            raise RefusedError(400, "BadRequestError", "a JSON object with messages and without stream is needed")
+        if not isinstance(body, dict) or not body.get("messages"):
+            raise RefusedError(400, "BadRequestError", "a JSON object with messages is needed")
         if body.get("model") != self.stand_in.model:
             raise RefusedError(404, "NotFoundError", f"The model `{body.get('model')}` does not exist.")
         if self.stand_in.capacity is not None and self.in_progress >= self.stand_in.capacity:
@@ -661,6 +682,8 @@ class Server:
         if self._record is not None and (fault is None or kind in HARMLESS):
             self._record(name)
         self._counters["generation_tokens"] += answer.completion_tokens
+        if body.get("stream"):
+            return streamed(name, self.stand_in.model, answer, usage if "stream_options" in body else None)
         return rendered(
             200,
             f'{{"id":"chatcmpl-{name}","object":"chat.completion","created":0,"model":{self._model},'

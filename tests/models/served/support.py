@@ -22,7 +22,13 @@ from raise_agent.models.served.client import Client, ClientSettings
 from raise_agent.models.served.connect import ServedSettings
 from raise_agent.models.served.discovery import ServedModel
 from raise_agent.models.served.prompts import load_prompt
-from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings, RoleSettings
+from raise_agent.models.served.settings import (
+    AgentSettings,
+    JudgeSettings,
+    PriorSettings,
+    ResponderSettings,
+    RoleSettings,
+)
 from raise_agent.models.served.wire import message, render
 from raise_agent.planners import Plan, PlanningProblem, Search, make_planner
 from raise_agent.planners.runner import Task, search_rng
@@ -144,6 +150,7 @@ def settings(server: Server | str, **more: Any) -> ServedSettings:
         "responder": ResponderSettings(base_url=url, max_tokens=96),
         "judge": JudgeSettings(base_url=url, max_tokens=1),
         "prior": PriorSettings(base_url=url, max_tokens=384),
+        "agent": AgentSettings(base_url=url),
     }
     return ServedSettings(**{**parts, **more})
 
