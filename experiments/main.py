@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 
-from raise_agent.errors import MissingExtraError, did_you_mean
+from raise_agent.errors import ConfigError, MissingExtraError, did_you_mean
 
 VERBS = {
     "run": "plan, distil and evaluate in one go",
@@ -13,10 +14,13 @@ VERBS = {
     "distill": "make one policy of everything evaluated so far",
     "evaluate": "compare methods on scenarios that nobody planned over",
     "benchmark": "compare planners on families of problems, at equal evaluations",
+    "agent": "talk to it on the terminal; --profile plays a user, --transcript saves the conversation",
     "penguin": "write scenarios as JSON Lines",
     "doctor": "is the server up, which features has it, how fast is it, what to set",
     "prompts": "show what the models are sent, on a made-up case",
 }
+FLAGS = {"agent": ("profile", "transcript", "resume")}
+"""Settings that may also be written as flags, ``--profile VALUE`` or ``--profile=VALUE``."""
 _BAD_INPUT, _INTERRUPTED = 2, 130
 
 
@@ -31,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"raise-agent: unknown verb {verb!r}: {did_you_mean(verb, VERBS)}", file=sys.stderr)
         return _BAD_INPUT
     try:
+        overrides = as_settings(overrides, FLAGS.get(verb, ()))
+    except ConfigError as error:
+        print(f"raise-agent: {error}", file=sys.stderr)
+        return _BAD_INPUT
+    try:
         from .launch import launch
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("raise_agent"):
@@ -40,6 +49,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     return launch(verb, overrides)
+
+
+def as_settings(arguments: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """The arguments with each flag turned into the setting of that name; a value is taken as it stands.
+
+    >>> as_settings(["--profile", "my people.json", "seed=1"], ["profile"])
+    ["profile='my people.json'", 'seed=1']
+
+    Raises:
+        ConfigError: a flag has no value.
+    """
+    settings, left = list[str](), iter(arguments)
+    for argument in left:
+        name, equals, value = argument.partition("=")
+        if not name.startswith("--") or name[2:] not in flags:
+            settings.append(argument)
+            continue
+        given = value if equals else next(left, "")
+        if not given or given.startswith("--"):
+            raise ConfigError(f"{name} needs a value, such as {name} FILE")
+        # In Hydra's grammar a quote inside quotes, and the backslashes before it, are escaped.
+        quoted = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), given)
+        settings.append(f"{name[2:]}='{quoted}'")
+    return settings
 
 
 def _usage() -> str:

@@ -4,21 +4,27 @@ The runtime: load an exported policy and decide. It needs numpy and safetensors,
 """
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from .attributes import Attribute, AttributeTable, load_table, penguin_table
 from .errors import RaiseError
-from .policies import AcquisitionPolicy, Answer, Ask, Decision, SimulatedPolicyWarning
+from .policies import AcquisitionPolicy, Answer, Ask, Decision, Decisions, SimulatedPolicyWarning
 from .scenario import Disclosure, Inquiry, Profile, Scenario
+
+if TYPE_CHECKING:
+    from .agent import Agent
 
 __version__ = version("raise-agent")
 
 __all__ = [
     "AcquisitionPolicy",
+    "Agent",
     "Answer",
     "Ask",
     "Attribute",
     "AttributeTable",
     "Decision",
+    "Decisions",
     "Disclosure",
     "Inquiry",
     "Profile",
@@ -29,3 +35,12 @@ __all__ = [
     "load_table",
     "penguin_table",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # What reads people's words takes a quarter of a second to import, and deciding needs none of it.
+    if name == "Agent":
+        from .agent import Agent
+
+        return Agent
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

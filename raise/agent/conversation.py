@@ -8,18 +8,18 @@
         print(piece, end="")
 
 What a person says is kept in the conversation alone: nothing here writes, logs or shows it unless ``to_json`` is
-called. A message that speaks of acting on self-harm, or of harming someone now, is never met with a question; no
-policy, abstention or setting changes that.
+called. A message that speaks of acting on self-harm, or of harming someone now, is never met with a question, nor is
+what the person writes after it; no policy, abstention or setting changes that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Protocol
 
-from raise_agent.attributes import Attribute
+from raise_agent.attributes import Attribute, AttributeTable, penguin_table
 from raise_agent.errors import ConfigError, PolicyError
 from raise_agent.policies.contract import Abstention, Known, Policy
 
@@ -30,6 +30,12 @@ from .urgent import HELP, Urgent, urgent
 FORMAT = 1
 _TRIES = 2
 """So often a question is put whose reply says nothing; then it counts as declined."""
+STAY_SAFE = (
+    "If you or anyone else may be in danger, please call your emergency number: 112 in the EU, 911 in the US, 999 in "
+    "the UK. To talk with someone, free and at any hour: 988 in the US, 116 123 in the UK and Ireland, "
+    "findahelpline.com anywhere else."
+)
+"""What every answer begins with, once a message was urgent."""
 
 
 class Responder(Protocol):
@@ -91,16 +97,36 @@ class Agent:
     """A model that looks out for urgent messages, beside the rule of ``urgent``, which always does."""
     today: Callable[[], date] = date.today
     """Against which a year of birth is read."""
+    table: AttributeTable | None = None
+    """Whose values replies are read as, of the policy's attributes; None takes the policy's own, and where that names
+    no values, as an exported policy does not, PENGUIN's for the attributes they share."""
+    _reads: AttributeTable = field(init=False, repr=False)
 
-    def start(self, query: str) -> Conversation:
+    def __post_init__(self) -> None:
+        own = self.policy.table
+        if self.table is not None and self.table.keys != own.keys:
+            raise ConfigError(
+                f"the policy asks for {', '.join(own.keys)}, the table has {', '.join(self.table.keys)}; give the "
+                "table that the policy was distilled with"
+            )
+        object.__setattr__(self, "_reads", self.table or _with_values(own))
+
+    def start(self, query: str, after: Conversation | None = None) -> Conversation:
         """Begin with what the user wrote.
 
+        Args:
+            query: any text.
+            after: what the same person talked of before. What it brought out is known here and not asked again; and
+                if it was urgent, nothing is asked.
+
         Raises:
-            PolicyError: it is not text.
+            PolicyError: the query is not text.
         """
         if not isinstance(query, str):
             raise PolicyError(f"the query must be text, not {type(query).__name__}")
         talk = Conversation(self, query)
+        if after is not None:
+            talk._known, talk._since_urgent = dict(after._known), list(after._since_urgent)
         talk._hear(query, about=None)
         return talk
 
@@ -113,6 +139,18 @@ class Agent:
         return Conversation._load(self, saved)
 
 
+def _stay_safe_and(pieces: Iterator[str]) -> Iterator[str]:
+    yield f"{STAY_SAFE}\n\n"
+    yield from pieces
+
+
+def _with_values(table: AttributeTable) -> AttributeTable:
+    if any(attribute.values for attribute in table):
+        return table
+    known = {(attribute.key, attribute.name): attribute.values for attribute in penguin_table()}
+    return replace(table, attributes=tuple(replace(a, values=known.get((a.key, a.name), {})) for a in table))
+
+
 class Conversation:
     """One person's query and replies. Its ``repr`` shows none of them."""
 
@@ -123,6 +161,8 @@ class Conversation:
         self._unclear = 0
         """How often the present question was put in vain."""
         self._urgent: Urgent | None = None
+        self._since_urgent: list[str] = []
+        """All that was written from an urgent message on, for the answer; nothing is asked where there is any."""
         self._turn: Turn | None = None
 
     def __repr__(self) -> str:
@@ -149,18 +189,24 @@ class Conversation:
         """Take in the user's reply to the present question.
 
         A reply that says nothing has the question put once more, then counts as declined. What it says of other
-        attributes is taken in as well.
+        attributes is taken in as well. Where a model fails, the conversation is as it was before.
 
         Raises:
             PolicyError: nothing was asked, or the reply is not text.
         """
-        turn = self.turn
-        if not isinstance(turn, Question):
-            raise PolicyError("nothing was asked: the conversation is ready to be answered")
+        about = self._asked_about()
         if not isinstance(text, str):
             raise PolicyError(f"the reply must be text, not {type(text).__name__}")
-        self._hear(text, about=turn.attribute)
-        return self.turn
+        return self._step(lambda: self._hear(text, about))
+
+    def decline(self) -> Turn:
+        """The user will not reply to the present question.
+
+        Raises:
+            PolicyError: nothing was asked.
+        """
+        about = self._asked_about()
+        return self._step(lambda: self._take(about, None))
 
     def answer(self) -> Iterator[str]:
         """The answer, piece by piece; where a message was urgent, where to find help.
@@ -176,20 +222,46 @@ class Conversation:
             return iter((HELP[turn.urgent.kind],))
         if self._agent.responder is None:
             raise ConfigError("this agent has no responder: it decides what to ask, and does not answer")
+        if self._since_urgent:
+            return _stay_safe_and(self._agent.responder.respond("\n\n".join(self._since_urgent), self.known))
         return self._agent.responder.respond(self.query, self.known)
 
     # --- hearing and deciding -----------------------------------------------------------------------------------------
 
+    def _asked_about(self) -> Attribute:
+        turn = self.turn
+        if not isinstance(turn, Question):
+            raise PolicyError("nothing was asked: the conversation is ready to be answered")
+        return self._agent._reads[self._agent._reads.index(turn.attribute.key)]
+
+    def _step(self, change: Callable[[], None]) -> Turn:
+        turn = self._turn
+        before = dict(self._known), list(self._asked), self._unclear, self._urgent, list(self._since_urgent)
+        try:
+            change()
+            return self.turn
+        except BaseException:
+            self._known, self._asked, self._unclear, self._urgent, self._since_urgent = before
+            self._turn = turn
+            raise
+
+    def _take(self, about: Attribute, value: str | None) -> None:
+        self._known[about.key], self._unclear, self._turn = value, 0, None
+        self._asked.append(about.key)
+
     def _hear(self, text: str, about: Attribute | None) -> None:
-        agent, table = self._agent, self._agent.policy.table
+        agent, table = self._agent, self._agent._reads
         self._turn = None
         self._urgent = urgent(text) or (agent.watch(text) if agent.watch is not None else None)
+        if self._urgent is not None and about is not None:
+            self._since_urgent.append(self.query)
+        if self._urgent is not None or self._since_urgent:
+            self._since_urgent.append(text)
         if about is not None:
             reply = read_reply(text, about, table, agent.today)
             self._unclear += 1
             if reply.status != "unclear" or self._unclear >= _TRIES:
-                self._known[about.key], self._unclear = reply.value, 0
-                self._asked.append(about.key)
+                self._take(about, reply.value)
         for key, value in volunteered(text, table, agent.today).items():
             if self._known.get(key) is None and (about is None or key != about.key):
                 self._known[key] = value
@@ -198,6 +270,8 @@ class Conversation:
         agent = self._agent
         if self._urgent is not None:
             return Ready(Why({}, {}, None, f"urgent: {self._urgent.because}"), self._urgent)
+        if self._since_urgent:
+            return Ready(Why({}, {}, None, "an earlier message was urgent"))
         ranking = agent.policy.rank(self.query, self.known)
         best = ranking.best
         if best is None:
@@ -220,6 +294,7 @@ class Conversation:
             "asked": list(self._asked),
             "unclear": self._unclear,
             "urgent": None if self._urgent is None else [self._urgent.kind, self._urgent.because],
+            "since_urgent": list(self._since_urgent),
         }
 
     @classmethod
@@ -227,17 +302,21 @@ class Conversation:
         try:
             if saved["format"] != FORMAT:
                 raise PolicyError(f"a conversation of format {saved['format']!r}; this version reads {FORMAT}")
-            talk = agent.start(saved["query"])
-            keys = set(agent.policy.table.keys)
+            talk = Conversation(agent, saved["query"])
+            keys = set(agent._reads.keys)
             known, asked, unclear = dict(saved["known"]), list(saved["asked"]), saved["unclear"]
+            since = list(saved["since_urgent"])
             sound = (
-                isinstance(saved["known"], Mapping)
+                isinstance(talk.query, str)
+                and isinstance(saved["known"], Mapping)
                 and set(known) | set(asked) <= keys
                 and len(set(asked)) == len(asked)
                 and set(asked) <= set(known)
                 and all(value is None or isinstance(value, str) for value in known.values())
                 and type(unclear) is int
                 and 0 <= unclear < _TRIES
+                and all(isinstance(text, str) for text in since)
+                and isinstance(saved["since_urgent"], list)
             )
             found = saved["urgent"]
             danger = None if found is None else Urgent(*found)
@@ -247,5 +326,6 @@ class Conversation:
             raise PolicyError("not a saved conversation of this agent's attribute table")
         talk._known, talk._asked, talk._unclear = known, asked, unclear
         # What the rule sees in the query stands, whatever was saved.
-        talk._urgent, talk._turn = talk._urgent or danger, None
+        talk._urgent = urgent(talk.query) or danger
+        talk._since_urgent = since or ([talk.query] if talk._urgent is not None else [])
         return talk

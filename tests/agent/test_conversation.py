@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raise_agent.agent.conversation import Agent, Conversation, Question, Ready
+from raise_agent.agent.conversation import STAY_SAFE, Agent, Conversation, Question, Ready
 from raise_agent.agent.urgent import HELP, Urgent
 from raise_agent.attributes import penguin_table
-from raise_agent.errors import ConfigError, PolicyError
-from raise_agent.policies.abstention import BudgetAbstention, NeverAbstention
-from raise_agent.policies.contract import Known
+from raise_agent.errors import ConfigError, ModelError, PolicyError
+from raise_agent.policies.abstention import BudgetAbstention, LimitedAbstention, NeverAbstention, ValueAbstention
+from raise_agent.policies.contract import Known, Ranking
 from raise_agent.policies.orders import StaticPolicy
 
 TABLE = penguin_table()
@@ -101,6 +102,38 @@ def test_an_urgent_message_is_met_with_help_and_never_with_a_question(when: str)
         talk.reply("fine")
 
 
+def test_after_an_urgent_message_nothing_is_asked_any_more() -> None:
+    for earlier in ("I am going to kill myself tonight", "Should I go?"):
+        talk = agent().start(earlier)
+        if isinstance(talk.turn, Question):
+            talk.reply("I am going to kill myself tonight")
+        for words in ("I do not know what to do", "it all hurts"):
+            talk = agent().start(words, after=talk)
+            assert isinstance(talk.turn, Ready)
+            assert talk.turn.urgent is None
+            assert agent().resume(json.loads(json.dumps(talk.to_json()))).turn == talk.turn
+        first, written, _ = talk.answer()
+        assert written.split("\n\n") == [
+            *dict.fromkeys([earlier, "I am going to kill myself tonight"]),
+            "I do not know what to do",
+            "it all hurts",
+        ]
+        assert first.strip() == STAY_SAFE
+        assert isinstance(agent().start("Should I go?").turn, Question)
+
+
+def test_what_a_person_said_before_is_known_in_their_next_conversation() -> None:
+    first = agent(2).start("Should I go?")
+    first.reply("I'm 42")
+    first.decline()
+    second = agent(2).start("As a widow, should I stay?", after=first)
+    # A refusal gives way to what is volunteered later.
+    assert second.known == {"age": "35-44", "marital": "widowed", "gender": "female"}
+    assert second.asked == ()
+    assert asked_of(second) == "emotion"
+    assert first.known == {"age": "35-44", "marital": None}
+
+
 def test_a_model_may_watch_beside_the_rule_and_cannot_silence_it() -> None:
     heard = list[str]()
 
@@ -129,6 +162,65 @@ def test_saved_and_resumed_at_any_point_it_goes_on_the_same() -> None:
         assert talk.turn == whole.turn
 
 
+def test_a_question_may_be_declined_without_words() -> None:
+    talk = agent(1).start("Should I go?")
+    assert isinstance(talk.decline(), Ready)
+    assert talk.known == {"age": None}
+    with pytest.raises(PolicyError, match="nothing was asked"):
+        talk.decline()
+
+
+@pytest.mark.parametrize("part", ["watch", "policy"])
+def test_where_a_model_fails_the_conversation_is_as_it_was(part: str) -> None:
+    working = True
+
+    class Failing(StaticPolicy):
+        def rank(self, query: str, known: Known) -> Ranking:
+            if part == "policy" and not working:
+                raise ModelError("the server is gone")
+            return super().rank(query, known)
+
+    def watch(text: str) -> Urgent | None:
+        if part == "watch" and not working:
+            raise ModelError("the server is gone")
+        return None
+
+    talk = Agent(Failing(TABLE, ["age"]), BudgetAbstention(2), Echo(), watch).start("Should I go?")
+    talk.reply("what?")
+    before, turn = talk.to_json(), talk.turn
+    working = False
+    with pytest.raises(ModelError):
+        talk.reply("I'm 42 and divorced")
+    assert (talk.to_json(), talk.turn) == (before, turn)
+    working = True
+    talk.reply("I'm 42")
+    assert talk.known["age"] == "35-44"
+
+
+def test_replies_are_read_as_the_values_of_the_agents_table() -> None:
+    bare = replace(TABLE, attributes=tuple(replace(attribute, values={}) for attribute in TABLE))
+    # What an exported policy holds.
+    assert Agent(StaticPolicy(bare), BudgetAbstention(1)).start("I am divorced. Should I go?").known == {
+        "marital": "divorced"
+    }
+    ages = replace(TABLE[0], values={"newcomer": 0.0, "veteran": 0.0})
+    own = replace(TABLE, attributes=(ages, *TABLE.attributes[1:]))
+    talk = Agent(ORDER, BudgetAbstention(1), table=own).start("Should I go?")
+    talk.reply("quite a veteran")
+    assert talk.known["age"] == "veteran"
+    with pytest.raises(ConfigError, match="the table that the policy was distilled with"):
+        Agent(ORDER, BudgetAbstention(1), table=replace(TABLE, attributes=TABLE.attributes[1:]))
+
+
+def test_an_abstention_may_be_limited_to_a_number_of_questions() -> None:
+    ranking = Ranking({"age": 1.0, "marital": 0.5}, now=0.9)
+    limited = LimitedAbstention(ValueAbstention(), 2)
+    assert [limited.judge("", {}, asked, ranking).enough for asked in (0, 1, 2, 3)] == [False, False, True, True]
+    assert LimitedAbstention(ValueAbstention(min_gain=0.2), 2).judge("", {}, 0, ranking).enough
+    with pytest.raises(ConfigError, match="questions must be 0 or more"):
+        LimitedAbstention(NeverAbstention(), -1)
+
+
 def test_danger_is_remembered_and_found_again() -> None:
     talk = agent().start("Should I go?")
     talk.reply("I am going to kill myself tonight")
@@ -150,6 +242,8 @@ def test_danger_is_remembered_and_found_again() -> None:
         {"unclear": 7},
         {"urgent": ["other", "x"]},
         {"urgent": 3},
+        {"since_urgent": "x"},
+        {"since_urgent": [3]},
         {"query": 5},
     ],
 )
