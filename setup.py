@@ -61,6 +61,7 @@ setup(
         "static": ["model2vec>=0.6"],
         "hub": ["datasets>=3", "huggingface_hub>=0.30"],
         "onnx": ONNX,
+        "rl": ["sb3-contrib>=2.4"],
         "vllm": ["vllm>=0.12"],
         "test": TEST,
         "dev": [*TEST, *ONNX, "mypy>=1.15", "ruff>=0.9"],

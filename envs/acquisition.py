@@ -180,8 +180,8 @@ class AttributeAcquisitionEnv(gymnasium.Env[Observation, SupportsIndex]):
     ## Episode end
     *Terminated* when the agent answers. *Truncated* when the budget is spent, by the step that puts the last
     question; the answer is then given with what is known. No reward could follow, so an algorithm that
-    bootstraps at truncation should take the value there as 0. A step after the end raises
-    ``gymnasium.error.ResetNeeded``.
+    bootstraps at truncation must take the value there as 0: ``raise_agent.envs.ending.EndAtBudget`` sees to it.
+    A step after the end raises ``gymnasium.error.ResetNeeded``.
 
     ## Arguments
     All by keyword; ``make`` and ``make_vec`` pass them on.
@@ -321,6 +321,24 @@ class AttributeAcquisitionEnv(gymnasium.Env[Observation, SupportsIndex]):
             return np.ones(self.rules.n_attributes + 1, dtype=np.bool_)
         return self._legal(episode).astype(np.bool_)
 
+    def observe(self, query: str, known: Mapping[str, str | None]) -> Observation:
+        """What would be shown at this point of any conversation, so that what is trained here can decide elsewhere.
+
+        Args:
+            query: what the user wrote.
+            known: answers so far by attribute key, name or alias; None for a question asked and declined.
+
+        Raises:
+            TableError: an attribute is unknown.
+        """
+        told = {self.table.index(spelling): value for spelling, value in known.items()}
+        answers = np.zeros((self.rules.n_attributes, self._codes.encoder.dimension), dtype=np.float32)
+        for index, value in told.items():
+            if value is not None:
+                answers[index] = self._codes.of(value)
+        answered = mask_of([index for index, value in told.items() if value is not None])
+        return self._shown(query, mask_of(list(told)), answered, answers)
+
     def render(self) -> str | None:
         """The conversation so far, in render mode "ansi"; shows no answer."""
         episode = self._episode
@@ -405,12 +423,16 @@ class AttributeAcquisitionEnv(gymnasium.Env[Observation, SupportsIndex]):
         return _as_bits(legal, self._bits)
 
     def _observation(self, episode: _Episode) -> Observation:
+        state = episode.state
+        return self._shown(episode.scenario.query, state.asked, state.known, episode.answers.copy())
+
+    def _shown(self, query: str, asked: int, known: int, answers: npt.NDArray[np.float32]) -> Observation:
         attributes = self._bits[:-1]
         return {
-            "query": self._embeddings.of(episode.scenario.query).copy(),
-            "asked": _as_bits(episode.state.asked, attributes),
-            "known": _as_bits(episode.state.known, attributes),
-            "answers": episode.answers.copy(),
+            "query": self._embeddings.of(query).copy(),
+            "asked": _as_bits(asked, attributes),
+            "known": _as_bits(known, attributes),
+            "answers": answers,
         }
 
     def _info(self, episode: _Episode) -> dict[str, Any]:

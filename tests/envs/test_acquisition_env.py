@@ -23,6 +23,7 @@ from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.envs import ENV_ID
 from raise_agent.envs.acquisition import AttributeAcquisitionEnv, Observation, simulated_score
+from raise_agent.envs.ending import EndAtBudget
 from raise_agent.errors import ConfigError, TableError
 from raise_agent.models.base import Evaluation, EvaluationRequest
 from raise_agent.models.simulated import SimulatedSafetyModel
@@ -471,6 +472,26 @@ def test_hidden_values_reach_nothing_that_the_agent_is_told() -> None:
         assert told[0] == told[1]
 
 
+@pytest.mark.parametrize("decline", [0.0, 0.5])
+def test_what_a_conversation_elsewhere_would_show_is_what_the_env_shows(decline: float) -> None:
+    env = made(scenarios=GAPPY, budget=4, decline_probability=decline)
+    elsewhere = made(scenarios=SCENARIOS, budget=2)
+    declined = 0
+    for scenario in GAPPY:
+        for observation in play(env, [3, 0, 9, 6], scenario=scenario.id).observations:
+            asked, known = _subset(observation["asked"]), _subset(observation["known"])
+            declined += (asked & ~known).bit_count()
+            told = {PENGUIN[i].name: scenario.profile.values[i] if known >> i & 1 else None for i in members(asked)}
+            shown = elsewhere.observe(scenario.query, told)
+            assert shown in elsewhere.observation_space
+            for key, array in observation.items():
+                np.testing.assert_array_equal(shown[key], array)
+                assert shown[key].dtype == array.dtype
+    assert declined
+    with pytest.raises(TableError, match="shoe"):
+        env.observe("Should I?", {"shoe": "42"})
+
+
 def test_info_and_rendering_show_no_answer() -> None:
     secret = "Zanzibar"
     scenario = small_scenario(9, (secret, secret, None, secret))
@@ -536,6 +557,22 @@ def test_answering_terminates_and_the_last_question_truncates() -> None:
     assert (answered.terminated, answered.truncated) == (True, False)
     spent = play(env, [1, 2])
     assert (spent.terminated, spent.truncated) == (False, True)
+
+
+def test_a_spent_budget_can_be_told_as_termination() -> None:
+    plain, ending = (AttributeAcquisitionEnv(scenarios=GAPPY, budget=2) for _ in range(2))
+    wrapped = EndAtBudget(ending)
+    for actions in ([3, 4], [3, ANSWER]):
+        played = play(plain, actions, scenario=1)
+        wrapped.reset(seed=0, options={"scenario": 1})
+        ends = []
+        for action, reward in zip(actions, played.rewards, strict=True):
+            _, paid, *over, _ = wrapped.step(action)
+            assert paid == reward
+            ends.append(over)
+        assert ends == [[False, False], [True, False]]
+        assert played.truncated == (actions[-1] != ANSWER)
+    assert wrapped.get_wrapper_attr("action_masks")().tolist() == ending.action_masks().tolist()
 
 
 @pytest.mark.parametrize("actions", [[ANSWER], [1, 2]], ids=["answered", "spent"])

@@ -1,0 +1,60 @@
+"""Policies from outside in the comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from raise_agent.attributes import Attribute, AttributeTable, penguin_table
+from raise_agent.errors import ConfigError
+from raise_agent.experiments.methods import Pair
+from raise_agent.experiments.workbench import compare_policies, workbench
+from raise_agent.policies.abstention import BudgetAbstention, NeverAbstention
+from raise_agent.policies.orders import StaticPolicy
+
+TABLE = penguin_table()
+OTHER = AttributeTable("other", (Attribute("mood", "Mood", "emotional", "How are you?"),))
+ORDER = ["health", "age", "emotion"]
+SAME = "{theirs: {policy: static, order: [health, age, emotion], abstention: budget, questions: 2}}"
+SMALL = ["data.n=60", "evaluate.decline=0.2"]
+
+
+def test_a_policy_from_outside_does_as_the_same_one_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pair = (StaticPolicy(TABLE, ORDER), BudgetAbstention(2))
+    with workbench([*SMALL, f"evaluate.methods=[{SAME}]", "sensitivity_scenarios=5"]) as bench:
+        theirs, mine = compare_policies(bench, {"mine": pair}, tmp_path / "out")
+    assert (theirs.method, mine.method) == ("theirs", "mine")
+    assert mine.to_json() == {**theirs.to_json(), "method": "mine"}
+    assert mine.questions == 2
+    assert "mine" in (tmp_path / "out/results.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("agents", "said"),
+    [
+        ({"none": (StaticPolicy(TABLE), NeverAbstention())}, "agent 'none': another method has this name"),
+        ({"full": (StaticPolicy(TABLE), NeverAbstention())}, "agent 'full': another method has this name"),
+        ({"mine": (StaticPolicy(OTHER), NeverAbstention())}, "agent 'mine' asks for mood, the scenarios hold age"),
+    ],
+)
+def test_an_agent_that_does_not_fit_is_refused(
+    agents: dict[str, Pair], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with workbench([*SMALL, "evaluate.methods=[none]"]) as bench, pytest.raises(ConfigError, match=said):
+        compare_policies(bench, agents, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("data.m=3", "no setting 'm' in data"),
+        ("evaluate.methods=[noone]", "did you mean 'none'"),
+        ("llm=simulatd", "did you mean 'simulated'"),
+    ],
+)
+def test_a_wrong_setting_is_told_as_on_the_command_line(setting: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said), workbench([setting]):
+        pass
