@@ -16,6 +16,7 @@ from raise_agent.scenario import Scenario
 from raise_agent.subsets import mask_of, members
 
 from .assembly import Bench, planner_from, wants_order
+from .exploring import random_prefixes
 from .methods import origin_of
 from .sensitivity import at_most_one
 
@@ -87,12 +88,13 @@ def estimate(bench: Bench, name: str, settings: Mapping[str, Any], scenarios: Se
         # Searches that are cut short rank less, too.
         rankings *= bench.cfg.spend / searching
         searching = bench.cfg.spend
-    wanted = searching + bench.cfg.explore * len(scenarios) + unordered
+    exploring = _unexplored(bench, scenarios)
+    wanted = searching + exploring + unordered
     stored = 0
     if not unordered:
         digests = [scenario.digest for scenario in scenarios]
         counts = bench.store.origins(bench.store.identity(bench.safety.identity), digests)
-        stored = counts.get(origin_of(name, planner), 0) + counts.get("explore", 0)
+        stored = counts.get(origin_of(name, planner), 0)
     left = max(0.0, wanted - stored)
     if left < bench.cfg.runner.estimate_on:
         # Measuring would cost more than there is to come.
@@ -127,6 +129,18 @@ def _unordered(bench: Bench) -> int:
     return sum(
         len({(subset, 0) for subset in at_most_one(s)} - bench.store.evaluations(identity, s.digest).keys())
         for s in sample
+    )
+
+
+def _unexplored(bench: Bench, scenarios: Sequence[Scenario]) -> int:
+    """Evaluations beside the searches that are missing."""
+    identity = bench.store.identity(bench.safety.identity)
+    return sum(
+        len(
+            {(s, 0) for s in random_prefixes(bench, scenario)}
+            - bench.store.evaluations(identity, scenario.digest).keys()
+        )
+        for scenario in scenarios
     )
 
 

@@ -7,21 +7,19 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from raise_agent.errors import ConfigError, LimitReachedError
 from raise_agent.files import atomic_write_text
 from raise_agent.planners import Plan
-from raise_agent.planners.runner import LimitReached, Runner, Tally, Task, score_subsets
+from raise_agent.planners.runner import LimitReached, Tally
 from raise_agent.scenario import Scenario
-from raise_agent.subsets import mask_of, members
+from raise_agent.subsets import mask_of
 
 from .assembly import Bench, planner_settings
 from .estimate import Estimate, estimate
+from .exploring import explore
 from .learning import plan_and_learn
 from .provenance import content_digest, describe_run
 from .tables import markdown_table, number
@@ -47,7 +45,7 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
         ConfigError: the data leaves no scenario to plan over, or ``explore`` is negative.
     """
     if bench.cfg.explore < 0:
-        raise ConfigError(f"explore must be 0 or more subsets per scenario, not {bench.cfg.explore}")
+        raise ConfigError(f"explore must be 0 or more random orders per scenario, not {bench.cfg.explore}")
     scenarios = bench.scenarios.planned
     if not scenarios:
         raise ConfigError("no scenario to plan over: data.split leaves none for train and validation")
@@ -133,32 +131,6 @@ def _write(
     summary["estimate"] = None if expected is None else asdict(expected)
     atomic_write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
     return summary
-
-
-def explore(bench: Bench, runner: Runner, scenarios: Sequence[Scenario]) -> list[list[tuple[int, float | None]]]:
-    """Score a few random subsets per scenario.
-
-    A search scores what seems good for this very user. Distilled from that alone, a policy would take what is
-    rarely asked to be good whenever it is asked; a few subsets chosen without looking correct it.
-    """
-    if not bench.cfg.explore:
-        return [[] for _ in scenarios]
-    chosen = [_random_subsets(bench, scenario, bench.cfg.explore) for scenario in scenarios]
-    tasks = [Task(s, partial(score_subsets, subsets)) for s, subsets in zip(scenarios, chosen, strict=True)]
-    scored = runner.run(tasks, origin="explore")
-    return [list(zip(subsets, scores, strict=True)) for subsets, scores in zip(chosen, scored, strict=True)]
-
-
-def _random_subsets(bench: Bench, scenario: Scenario, count: int) -> list[int]:
-    """Distinct subsets of what this user has a value for, their size uniform from 1 to the budget."""
-    rng = np.random.default_rng([bench.cfg.seed, 2, int(scenario.digest, 16)])
-    held = members(scenario.profile.known)
-    most = min(bench.cfg.budget, len(held))
-    drawn = [
-        mask_of(rng.choice(held, rng.integers(1, most + 1), replace=False).tolist())
-        for _ in range(count if most else 0)
-    ]
-    return list(dict.fromkeys(drawn))
 
 
 def _plain(bench: Bench, scenario: Scenario, plan: Plan) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class AcquisitionPolicy:
         self._parts = parts
         self._network = PolicyNetwork(parts.shape, parts.weights)
         self._value_encoder = parts.value_encoder
-        self._rule = Rule(parts.table, parts.budget, parts.min_gain, parts.gain_spread)
+        self._rule = Rule(parts.table, parts.budget, parts.min_gain, parts.gain_spread, parts.gain_share)
         self._golden = tuple((query, dict(known)) for query, known in golden_inputs)
 
     @property
@@ -73,10 +73,9 @@ class AcquisitionPolicy:
         """Most questions, declined ones counted."""
         return self._parts.budget
 
-    @property
-    def gain_spread(self) -> float:
-        """Standard deviation of what a question brings around its forecast, in score points."""
-        return self._parts.gain_spread
+    def spread(self, gain: float) -> float:
+        """Standard deviation of what a question brings that is forecast to bring ``gain``, both in score points."""
+        return self._rule.spread(gain)
 
     @property
     def provenance(self) -> Mapping[str, Any]:

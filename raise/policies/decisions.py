@@ -50,14 +50,22 @@ class Rule:
     budget: int
     min_gain: float
     gain_spread: float
+    gain_share: float
+
+    def spread(self, gain: float) -> float:
+        """Standard deviation of what a question brings that is forecast to bring ``gain``, before its cost."""
+        return self.gain_spread + self.gain_share * max(gain, 0.0)
 
     def floor(self, now: float) -> float:
         """What the best question's score must exceed to be asked."""
         return round(now + self.min_gain, DIGITS)
 
-    def confidence(self, now: float, best: float) -> float:
-        """That of answering now, where the best question scores ``best``."""
-        return 0.5 * math.erfc((best - self.floor(now)) / self.gain_spread / math.sqrt(2))
+    def confidence(self, scores: Mapping[str, float]) -> float:
+        """That of answering now, with these scores of it and of one question at least."""
+        best = max((key for key in scores if key != ANSWER), key=lambda key: scores[key])
+        gain = scores[best] + self.table[self.table.keys.index(best)].cost - scores[ANSWER]
+        above = scores[best] - self.floor(scores[ANSWER])
+        return 0.5 * math.erfc(above / self.spread(gain) / math.sqrt(2))
 
     def decide(self, scores: Mapping[str, float], asked: int) -> Decision:
         """Ask or answer.
@@ -72,7 +80,7 @@ class Rule:
         if best is None or asked >= self.budget:
             return Answer(1.0, scores)
         if asks[best] <= self.floor(now):
-            return Answer(self.confidence(now, asks[best]), scores)
+            return Answer(self.confidence(scores), scores)
         attribute = self.table[self.table.keys.index(best)]
         return Ask(attribute, attribute.question, scores)
 
@@ -162,4 +170,4 @@ class Decisions(Sequence[Decision]):
             return Ask(table[ask], table[ask].question, scores)
         if 1 + len(row) - len(scores) >= self._rule.budget:
             return Answer(1.0, scores)
-        return Answer(self._rule.confidence(now, max(score for score in row if score == score)), scores)
+        return Answer(self._rule.confidence(scores), scores)

@@ -59,12 +59,14 @@ class PolicyParts:
     min_gain: float
     """Answer when no question is expected to add more than this, in score points, beyond its cost."""
     gain_spread: float
-    """Standard deviation of what a question brings around its forecast, in score points, above 0."""
+    """Standard deviation, in score points, of what a question brings that is forecast to bring nothing, above 0."""
     shape: NetworkShape
     weights: Mapping[str, Array]
     encoder: Encoder
     provenance: Mapping[str, Any]
     """Which models, planner, data and commit, as plain data; ``simulated`` says whether the scores were."""
+    gain_share: float = 0.0
+    """How much that standard deviation grows for each point that a question is forecast to bring, 0 or more."""
 
     @property
     def value_encoder(self) -> HashingEncoder:
@@ -96,6 +98,8 @@ class PolicyParts:
             yield "'min_gain' must be a finite number"
         if not _is_finite(self.gain_spread) or self.gain_spread <= 0:
             yield "'gain_spread' must be a finite number above 0"
+        if not _is_finite(self.gain_share) or self.gain_share < 0:
+            yield "'gain_share' must be a finite number, 0 or more"
         for name in ("query_dimension", "value_dimension", "hidden"):
             if not _is_whole(getattr(shape, name), LARGEST):
                 yield f"'{name}' must be a whole number from 1 to {LARGEST}"
@@ -191,6 +195,7 @@ def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) 
         "budget": parts.budget,
         "min_gain": parts.min_gain,
         "gain_spread": parts.gain_spread,
+        "gain_share": parts.gain_share,
         "network": {
             "query_dimension": parts.shape.query_dimension,
             "value_dimension": parts.shape.value_dimension,
@@ -252,6 +257,7 @@ def read_parts(folder: Path, roots: Sequence[Path] = ()) -> tuple[PolicyParts, l
             weights,
             _encoder(folder / ENCODER),
             provenance,
+            manifest["gain_share"],
         )
     except KeyError as error:
         raise PolicyError(f"{where}: {error} is missing; export the policy again") from error

@@ -7,7 +7,8 @@
     now       (batch) float                      expected safety score of answering now
     gains     (batch, n) float                   what each question alone is expected to add, cost not subtracted
 
-The model's metadata hold what turns these into a decision: attributes, costs, budget, ``min_gain``, ``gain_spread``.
+The model's metadata hold what turns these into a decision: attributes, costs, budget, ``min_gain``, ``gain_spread``,
+``gain_share``.
 """
 
 from __future__ import annotations
@@ -138,6 +139,7 @@ def _metadata(policy: AcquisitionPolicy) -> dict[str, str]:
         "budget": parts.budget,
         "min_gain": parts.min_gain,
         "gain_spread": parts.gain_spread,
+        "gain_share": parts.gain_share,
         "query_encoder": parts.encoder.name,
         "provenance": dict(parts.provenance),
     }

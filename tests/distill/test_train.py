@@ -182,13 +182,35 @@ def test_the_policy_stops_where_asking_stops_paying() -> None:
     assert isinstance(costly.decide(query_of("sleep"), {"fourth": "high"}), Answer)
 
 
-def test_gain_spread_is_the_residual_within_scenarios() -> None:
+def test_gain_spread_is_that_of_what_one_question_brings_with_the_noise_of_both_evaluations() -> None:
     noise = 0.2
-    assert trained("plain").gain_spread < 0.15
-    lost_to_the_mean = math.sqrt(15 / 16)
-    assert trained("noisy").gain_spread == pytest.approx(
-        math.hypot(trained("plain").gain_spread, noise * lost_to_the_mean), abs=0.02
+    plain, noisy = trained("plain"), trained("noisy")
+    assert plain.gain_spread < 0.15
+    assert noisy.gain_spread + 0.5 * noisy.gain_share == pytest.approx(
+        math.hypot(plain.gain_spread + 0.5 * plain.gain_share, noise * math.sqrt(2)), abs=0.03
     )
+
+
+def test_a_gain_that_varies_with_its_size_has_its_share_found() -> None:
+    """Half of the users gain twice what is expected, half nothing: the spread is the forecast itself."""
+    rng = np.random.default_rng(0)
+    world = make_world(400, 7)
+    scale = 2.0 * (rng.random(len(world)) < 0.5)[:, None]
+    lowest = world.scores[world.subsets == 0].reshape(-1, 1)
+    stretched = replace(world, scores=(lowest + scale * (world.scores - lowest)).astype(np.float32))
+    found = train(stretched, None, SETTINGS, seed=0)
+    # Glejser's factor is that of a normal error; here every residual is as large as the forecast.
+    assert found.gain_share == pytest.approx(math.sqrt(math.pi / 2), abs=0.25)
+    assert found.gain_spread < 0.1
+
+
+def test_where_no_two_subsets_differ_by_one_answer_the_spread_is_that_of_scores() -> None:
+    world = make_world(60, 3, noise=0.3)
+    sizes = (world.subsets[..., None] >> np.arange(N) & 1).sum(axis=-1)
+    pairs = replace(world, weights=np.where(sizes == 2, world.weights, 0).astype(np.float32))
+    found = train(pairs, None, SETTINGS, seed=0)
+    assert found.gain_share == 0
+    assert found.gain_spread == pytest.approx(0.3 * math.sqrt(5 / 6), abs=0.06)
 
 
 def test_gain_spread_is_measured_on_scenarios_not_trained_on() -> None:

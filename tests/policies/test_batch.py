@@ -337,7 +337,7 @@ def test_arrays_say_the_same_and_cannot_be_changed() -> None:
     asked=st.sets(st.integers(0, 3)),
 )
 def test_the_rule_is_the_same_for_arrays(now: float, min_gain: float, gain: int, budget: int, asked: set[int]) -> None:
-    rule = Rule(TABLE, budget, min_gain, 0.25)
+    rule = Rule(TABLE, budget, min_gain, 0.25, 0.5)
     scores = {"answer": now}
     for index, key in enumerate(KEYS):
         if index not in asked:

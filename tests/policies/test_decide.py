@@ -158,6 +158,9 @@ def test_confidence_grows_as_questions_lose_and_shrinks_with_spread() -> None:
         for spread in (0.01, 1.0)
     )
     assert narrow > wide > 0.5
+    shared = constant_policy(3.0, (0.1, -9, -9, -9), gain_spread=0.05, gain_share=1.5, min_gain=0.3)
+    # 0.3 is needed, 0.1 forecast: one standard deviation, 0.05 + 1.5 * 0.1.
+    assert answered(shared.decide(QUERY)).confidence == pytest.approx(NormalDist().cdf(1.0), abs=1e-5)
     tiny = constant_policy(3.0, (-0.1, -9, -9, -9), gain_spread=5e-324)
     assert answered(tiny.decide(QUERY)).confidence == 1.0
 
@@ -304,6 +307,8 @@ def test_lone_surrogates_never_reach_an_encoder() -> None:
         ({"min_gain": 10**400}, "'min_gain'"),
         ({"gain_spread": 0.0}, "'gain_spread' must be a finite number above 0"),
         ({"gain_spread": -1.0}, "'gain_spread'"),
+        ({"gain_share": -0.1}, "'gain_share' must be a finite number, 0 or more"),
+        ({"gain_share": float("inf")}, "'gain_share'"),
         ({"gain_spread": float("nan")}, "'gain_spread'"),
         ({"provenance": {}}, "'simulated' is true or false"),
         ({"provenance": {"simulated": None}}, "'simulated' is true or false"),

@@ -11,9 +11,10 @@ from raise_agent.errors import ConfigError, TableError
 from raise_agent.policies.abstention import BudgetAbstention, NeverAbstention, ValueAbstention
 from raise_agent.policies.contract import Ranking
 from raise_agent.policies.distilled import DistilledPolicy
+from raise_agent.policies.network import PolicyNetwork
 from raise_agent.policies.orders import RandomPolicy, StaticPolicy
 from raise_agent.policies.retrieval import PlannedPaths, RetrievalPolicy
-from tests.policies.support import make_policy
+from tests.policies.support import constant_policy, make_policy
 
 TABLE = penguin_table()
 
@@ -119,3 +120,31 @@ def test_the_others_count_or_never_stop() -> None:
     for wrong in (lambda: BudgetAbstention(-1), lambda: ValueAbstention(float("nan"))):
         with pytest.raises(ConfigError, match=r"0 or more|finite"):
             wrong()
+
+
+def test_a_fixed_order_is_that_of_the_first_forecast_less_overlaps_whatever_is_answered() -> None:
+    policy = make_policy()
+    parts = policy.parts
+    forecast = PolicyNetwork(parts.shape, parts.weights).forward(**policy.inputs("How do I cope?"))
+    now, gains, factors = float(forecast.now[0]), forecast.gains[0], forecast.factors[0]
+
+    def worth(asked: list[int]) -> float:
+        """The network's own forecast of asking a set next."""
+        pairs = sum(float(factors[i] @ factors[j]) for place, i in enumerate(asked) for j in asked[:place])
+        return now + float(gains[asked].sum()) - pairs
+
+    fixed = DistilledPolicy(policy, adaptive=False)
+    keys, asked = list(policy.table.keys), list[int]()
+    for answer in ("low", None, "high"):
+        ranking = fixed.rank("How do I cope?", dict.fromkeys((keys[i] for i in asked), answer))
+        left = [i for i in range(len(keys)) if i not in asked]
+        assert ranking.now == pytest.approx(worth(asked))
+        assert ranking.scores == pytest.approx({keys[i]: worth([*asked, i]) - policy.table[i].cost for i in left})
+        assert ranking.best is not None
+        asked.append(keys.index(ranking.best))
+
+
+def test_a_spread_is_that_of_the_best_question() -> None:
+    policy = constant_policy(3.0, (0.2, -0.5, 0.6, 0.1), gain_spread=0.1, gain_share=0.5)
+    assert DistilledPolicy(policy).rank("q", {}).spread == pytest.approx(0.1 + 0.5 * 0.6)
+    assert DistilledPolicy(policy).rank("q", {"sleep": "badly"}).spread == pytest.approx(0.1 + 0.5 * 0.2)
