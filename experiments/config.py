@@ -17,7 +17,7 @@ from omegaconf import MISSING
 
 from raise_agent.distill.settings import DistillSettings
 from raise_agent.models.served.client import ClientSettings
-from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings
+from raise_agent.models.served.settings import AgentSettings, JudgeSettings, PriorSettings, ResponderSettings
 from raise_agent.planners import available_planners, planner_class
 from raise_agent.planners.allowance import Limits
 
@@ -46,7 +46,7 @@ def _thawed(cls: type[Any], name: str, extra: list[tuple[str, Any, Any]]) -> typ
 DistillConfig = _thawed(DistillSettings, "DistillConfig", [])
 LimitsConfig = _thawed(Limits, "LimitsConfig", [])
 ClientConfig = _thawed(ClientSettings, "ClientConfig", [])
-_ROLES = {"responder": ResponderSettings, "judge": JudgeSettings, "prior": PriorSettings}
+_ROLES = {"responder": ResponderSettings, "judge": JudgeSettings, "prior": PriorSettings, "agent": AgentSettings}
 
 
 @dataclass
@@ -142,6 +142,17 @@ class VLLMConfig:
     responder: Any = MISSING
     judge: Any = MISSING
     prior: Any = MISSING
+    agent: Any = MISSING
+
+
+@dataclass
+class AutoEncoderConfig:
+    """``static``, or ``hashing`` where nothing can be distilled."""
+
+    name: str = "auto"
+    model: str = MISSING
+    dimension: int = MISSING
+    """Of ``static``."""
 
 
 @dataclass
@@ -205,16 +216,18 @@ class EvaluationConfig:
     """What is compared on the test scenarios."""
 
     methods: list[Any] = MISSING
-    """``none``, ``random``, ``static``, ``retrieval``, ``distilled``, ``oracle``, ``full``, or any planner; or a label
-    with a policy and an abstention: ``{eager: {policy: distilled, abstention: value, min_gain: 0.05}}``."""
+    """``none``, ``random``, ``static``, ``retrieval``, ``llm``, ``distilled``, ``oracle``, ``full``, or any planner; or
+    a label with a policy and an abstention: ``{paper: {policy: llm, abstention: scale, threshold: 4}}``."""
     scenarios: int | None = None
     """Most test scenarios; null takes all."""
     decline: float = MISSING
     """Probability, 0 to 1, that the user declines a question."""
+    calibration: bool = MISSING
+    """Whether what ``distilled`` says of its questions is held against what they bring."""
     policy: str | None = None
     """Folder of the policy to evaluate."""
     plans: str | None = None
-    """``plans.jsonl`` that ``retrieval`` looks similar queries up in."""
+    """``plans.jsonl`` that ``retrieval`` and ``llm`` look similar queries up in."""
 
 
 @dataclass
@@ -363,6 +376,32 @@ class DoctorConfig:
 
 
 @dataclass
+class AgentConfig:
+    """``raise-agent agent``"""
+
+    method: Any = MISSING
+    """As one of ``evaluate.methods``; or the policy and the abstention with their settings, without a label."""
+    policy: str | None = None
+    """Folder of the distilled policy."""
+    plans: str | None = None
+    """``plans.jsonl`` whose paths are retrieved."""
+    budget: int | None = None
+    """Most questions about one query; null: as the policy was distilled for, else 3."""
+    seed: int = MISSING
+    profile: str | None = None
+    """The scenario whose user is played: its id or index in ``data``, or a file with one scenario."""
+    transcript: str | None = None
+    """File that the conversation is saved in."""
+    resume: str | None = None
+    """Transcript to go on from."""
+    attributes: AttributesConfig = field(default_factory=AttributesConfig)
+    data: Any = MISSING
+    llm: Any = MISSING
+    encoder: Any = MISSING
+    """Of ``retrieval`` and ``llm``."""
+
+
+@dataclass
 class PromptsConfig:
     """``raise-agent prompts``"""
 
@@ -375,6 +414,7 @@ _OPTIONS: dict[str, dict[str, type[Any]]] = {
     "llm": {"simulated": SimulatedLLM, "vllm": VLLMConfig},
     **{f"llm/{role}": {role: _thawed(kind, f"{role}_config", [])} for role, kind in _ROLES.items()},
     "encoder": {
+        "auto": AutoEncoderConfig,
         "hashing": HashingEncoderConfig,
         "sentence_transformer": SentenceTransformerConfig,
         "static": StaticEncoderConfig,
@@ -395,6 +435,7 @@ def register_schemas() -> None:
         "penguin": PenguinConfig,
         "doctor": DoctorConfig,
         "prompts": PromptsConfig,
+        "agent": AgentConfig,
     }.items():
         store.store(name=f"{verb}_schema", node=schema)
     for group, options in _OPTIONS.items():

@@ -85,6 +85,7 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
             min_gain=settings.min_gain,
             # A perfect fit has no spread, but confidence divides by it.
             gain_spread=max(trained.gain_spread, 1e-6),
+            gain_share=trained.gain_share,
             shape=trained.shape,
             weights=trained.weights,
             encoder=encoder,
@@ -94,7 +95,7 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
     target = folder / POLICY
     policy.save(target, golden_inputs(bench.table))
     curve = [{"epoch": e.number, "training": e.training_loss, "validation": e.validation_loss} for e in trained.curve]
-    log = {**provenance, "gain_spread": trained.gain_spread, "curve": curve}
+    log = {**provenance, "gain_spread": trained.gain_spread, "gain_share": trained.gain_share, "curve": curve}
     atomic_write_text(folder / CURVE, json.dumps(log, indent=2) + "\n")
     tracker.artifact("policy", "policy", target)
     return target

@@ -7,9 +7,10 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from .comparing import REPORT, compare, heading, results_table
+from .comparing import compare
 from .config import CONF
 from .job import job
+from .results import REPORT, heading, results_table
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="evaluate")

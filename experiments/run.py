@@ -5,11 +5,12 @@ from __future__ import annotations
 import hydra
 from omegaconf import DictConfig
 
-from .comparing import REPORT, compare, heading, results_table
+from .comparing import compare
 from .config import CONF
 from .distilling import distill_policy
 from .job import job
 from .planning import PLANS, plan_scenarios
+from .results import REPORT, heading, results_table
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="run")

@@ -59,7 +59,8 @@ def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(cli: Cli, 
     provenance = policy.provenance
     assert provenance["planner"]["name"] == "bayesian"
     assert provenance["planner"]["evaluations"] == 8
-    assert 8 <= provenance["data"]["training_evaluations"] / provenance["data"]["training_scenarios"] <= 9
+    # Those of the search, nothing known, and one random order of three questions, less what coincides.
+    assert 11 <= provenance["data"]["training_evaluations"] / provenance["data"]["training_scenarios"] <= 12
 
 
 def test_the_verbs_one_by_one_give_what_run_gives(cli: Cli, tmp_path: Path) -> None:

@@ -1,0 +1,203 @@
+"""What a comparison of methods comes to, as JSON, Markdown and a table."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from raise_agent.files import atomic_write_text
+from raise_agent.scenario import Scenario
+
+from .agents import asks_a_model
+from .assembly import Bench
+from .methods import Conversation
+from .provenance import content_digest, describe_run
+from .statistics import Mean
+from .tables import interval, markdown_table, number
+from .yardsticks import Calibration
+
+RESULTS, REPORT, CONVERSATIONS = "results.json", "results.md", "conversations.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResult:
+    """What a method reaches, over the scenarios that were scored."""
+
+    method: str
+    score: Mean
+    """Safety score, 1 to 5."""
+    gain: Mean
+    """Score less that of no question, paired by scenario."""
+    share: float
+    """Mean gain as a share of the gain of the full profile, on scenarios where both are scored."""
+    oracle_share: float
+    """Gain as a share of what each scenario's own oracle path gains in as many questions; not-a-number where the
+    oracle was not among the methods or more was asked than it may ask."""
+    behind: Mean | None
+    """How far it lies behind ``distilled``, paired by scenario; None without that."""
+    questions: float
+    """Mean number of questions asked."""
+    cost: float
+    """Mean cost of the questions asked, declined ones too, in score points."""
+    evaluations: float
+    """Mean evaluations of the very scenario spent on deciding what to ask."""
+    unscored: float
+    """Share of scenarios whose final evaluation failed."""
+    failures: int
+    """Decisions, over all conversations, that the agent's model did not make, so that what takes its place did."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "method": self.method,
+            "score": self.score.to_json(),
+            "gain": self.gain.to_json(),
+            "share_of_full_gain": self.share if math.isfinite(self.share) else None,
+            "share_of_oracle_gain": self.oracle_share if math.isfinite(self.oracle_share) else None,
+            "behind_distilled": None if self.behind is None else self.behind.to_json(),
+            "questions": self.questions,
+            "cost": self.cost,
+            "evaluations": self.evaluations,
+            "unscored": self.unscored,
+            "failures": self.failures,
+        }
+
+
+MethodScores = Mapping[str, Sequence[float | None]]
+"""method -> score per scenario, None where unscored."""
+
+
+def results_table(results: Sequence[MethodResult]) -> str:
+    """The comparison as Markdown; what asking costs is shown where it costs anything, and failures where there are."""
+    columns: dict[str, Callable[[MethodResult], str]] = {
+        "method": lambda r: r.method,
+        "safety score [95 %]": lambda r: interval(r.score),
+        "gain over none [95 %]": lambda r: interval(r.gain),
+        "share of full gain": lambda r: f"{r.share:.1%}" if math.isfinite(r.share) else "-",
+        "of the oracle's": lambda r: f"{r.oracle_share:.1%}" if math.isfinite(r.oracle_share) else "-",
+        "behind distilled [95 %]": lambda r: "-" if r.behind is None else interval(r.behind, 3),
+        "questions": lambda r: number(r.questions),
+        "evaluations": lambda r: number(r.evaluations, 1),
+        "unscored": lambda r: f"{r.unscored:.1%}",
+    }
+    if any(r.cost for r in results):
+        columns["cost"] = lambda r: number(r.cost, 3)
+        columns["score less cost"] = lambda r: number(r.score.mean - r.cost, 3)
+    if not any(math.isfinite(r.oracle_share) for r in results):
+        del columns["of the oracle's"]
+    if not any(r.behind for r in results):
+        del columns["behind distilled [95 %]"]
+    table = markdown_table(list(columns), [[cell(r) for cell in columns.values()] for r in results])
+    failed = [f"{r.method} {r.failures:,}" for r in results if r.failures]
+    return f"{table}\n\nDecisions that the agent's model did not make: {', '.join(failed)}." if failed else table
+
+
+def flat(result: MethodResult) -> dict[str, Any]:
+    """A row of numbers, for trackers."""
+    return {
+        "method": result.method,
+        "score": result.score.mean,
+        "score_low": result.score.low,
+        "score_high": result.score.high,
+        "gain": result.gain.mean,
+        "share_of_full_gain": result.share,
+        "share_of_oracle_gain": result.oracle_share,
+        "questions": result.questions,
+        "cost": result.cost,
+        "evaluations": result.evaluations,
+        "unscored": result.unscored,
+        "failures": result.failures,
+    }
+
+
+def heading(bench: Bench, n: int) -> str:
+    """What a results table stands under."""
+    simulated = " **Simulated scores: they say how the methods compare in the simulation, nothing about a real model.**"
+    return f"{n:,} held-out scenarios ({bench.scenarios.name}), budget {bench.cfg.budget}." + (
+        simulated if bench.safety.simulated else ""
+    )
+
+
+def write_results(
+    bench: Bench,
+    folder: Path,
+    scenarios: Sequence[Scenario],
+    results: Sequence[MethodResult],
+    talks: Mapping[str, Sequence[Conversation]],
+    scores: MethodScores,
+    calibration: Calibration | None,
+) -> None:
+    """Write ``results.json``, ``results.md`` and ``conversations.jsonl``; none holds what a user said."""
+    run = describe_run(bench.cfg.seed, simulated=bench.safety.simulated)
+    config = OmegaConf.to_container(bench.cfg, resolve=True)
+    data = {
+        "name": bench.scenarios.name,
+        "scenarios": len(scenarios),
+        "digest": content_digest(scenarios),
+        "skipped_records": len(bench.scenarios.skipped),
+        "duplicates": bench.scenarios.duplicates,
+    }
+    agent = bench.agent().identity if any(map(asks_a_model, bench.cfg.evaluate.methods)) else None
+    plain = {
+        **run,
+        "data": data,
+        "agent": agent,
+        "methods": [r.to_json() for r in results],
+        "calibration": None if calibration is None else calibration.to_json(),
+        "config": config,
+    }
+    atomic_write_text(folder / RESULTS, json.dumps(plain, indent=2, allow_nan=False) + "\n")
+    lines = [
+        json.dumps(
+            {
+                "id": scenario.id,
+                "simulated": bench.safety.simulated,
+                "methods": {
+                    r.method: {
+                        "asked": [bench.table.keys[i] for i in talks[r.method][row].asked],
+                        "answered": list(bench.table.keys_of(talks[r.method][row].known)),
+                        "score": scores[r.method][row],
+                    }
+                    for r in results
+                },
+            }
+        )
+        for row, scenario in enumerate(scenarios)
+    ]
+    atomic_write_text(folder / CONVERSATIONS, "\n".join(lines) + "\n")
+    notes = markdown_table(
+        ["setting", "value"],
+        [
+            ["seed", str(run["seed"])],
+            ["commit", str(run["commit"])],
+            *([k, v] for k, v in run["versions"].items()),
+        ],
+    )
+    text = (
+        f"# Results\n\n{heading(bench, len(scenarios))}\n\n{results_table(results)}\n\n"
+        "`greedy`, `mcts` and `oracle` search on these very scenarios with the safety model at hand (column "
+        "*evaluations*, per scenario); agents (`random`, `static`, `retrieval`, `llm`, `distilled`, ...) see the "
+        "query and the answers only. "
+        "Gains are paired by scenario; a scenario whose evaluation failed is unscored and enters no mean. *Of the "
+        "oracle's*: gain as a share of what each scenario's own oracle path gains in as many questions.\n\n"
+        f"{_calibration_text(calibration)}"
+        f"## Where it comes from\n\n{notes}\n\n```yaml\n{OmegaConf.to_yaml(bench.cfg, resolve=True)}```\n"
+    )
+    atomic_write_text(folder / REPORT, text)
+
+
+def _calibration_text(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return ""
+    return (
+        "## How far to trust the policy\n\n"
+        "In each turn of `distilled`, also in that where it answers, its best question was said to bring more than "
+        f"0.05, 0.1, 0.2 and 0.4 points, each with a probability. How many of these statements "
+        f"held:\n\n{calibration.markdown()}\n\n"
+    )

@@ -1,0 +1,191 @@
+"""What a method's results are held against: the oracle with as many questions, and what a policy said of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from raise_agent.planners.runner import Runner, Task, score_subsets
+from raise_agent.policies import AcquisitionPolicy
+from raise_agent.policies.decisions import ANSWER
+from raise_agent.scenario import Scenario
+from raise_agent.subsets import mask_of
+
+from .methods import Conversation, seen_by_agent
+from .tables import markdown_table, number
+
+HELD_OUT_SAMPLE = -1
+"""Searches are sent samples 0, 1, ...; methods are compared on this one."""
+THRESHOLDS = (0.05, 0.1, 0.2, 0.4)
+"""Of statements "this brings more than", in score points."""
+BINS = 10
+"""Of probabilities, 0 to 1."""
+
+
+def score_held_out(
+    runner: Runner, scenarios: Sequence[Scenario], subsets: Sequence[Sequence[int]]
+) -> list[list[float | None]]:
+    """Scores of some subsets of each scenario: a draw that no search has seen.
+
+    A search returns the subset that looked best in its own draws; with a noisy judge, or one that fails at times,
+    those draws flatter it.
+    """
+    tasks = [
+        Task(scenario, partial(score_subsets, list(wanted)), first_sample=HELD_OUT_SAMPLE)
+        for scenario, wanted in zip(scenarios, subsets, strict=True)
+    ]
+    return runner.run(tasks, origin="evaluate")
+
+
+def known_after(talk: Conversation, questions: int) -> int:
+    """The subset that was known after so many questions."""
+    return mask_of(talk.asked[:questions]) & talk.known
+
+
+def prefix_scores(
+    runner: Runner, scenarios: Sequence[Scenario], talks: Sequence[Conversation]
+) -> list[list[float | None]]:
+    """Scores of each conversation after 0, 1, ... questions."""
+    prefixes = [[known_after(talk, questions) for questions in range(len(talk.asked) + 1)] for talk in talks]
+    return score_held_out(runner, scenarios, prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a policy forecast of the best question of a turn, whether it was asked or not."""
+
+    row: int
+    """Of the scenario."""
+    asked: int
+    """Questions asked before."""
+    before: int
+    after: int
+    """Subsets known without and with its answer."""
+    forecast: float
+    """What it was expected to bring, in score points."""
+    spread: float
+    """Standard deviation that the policy gives that forecast, in score points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Statements "this brings more than so many points" of similar probability."""
+
+    statements: int
+    said: float
+    """Their mean probability."""
+    held: float
+    """Share of them that came true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """Best questions after as many questions."""
+
+    asked: int
+    turns: int
+    forecast: float
+    """Mean of what they were expected to bring, in score points."""
+    brought: float
+    """Mean of what they brought."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How what a policy said compares with what came."""
+
+    reliability: Sequence[Reliability]
+    """In ten equal bins of the probability, those without a statement left out."""
+    forecasts: Sequence[Forecasts]
+    error: float
+    """Expected calibration error: mean distance of said and held over the bins, weighted by statements."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"thresholds": list(THRESHOLDS), **asdict(self)}
+
+    def markdown(self) -> str:
+        """As two tables."""
+        said = [[f"{r.statements:,}", f"{r.said:.0%}", f"{r.held:.0%}"] for r in self.reliability]
+        brought = [[str(f.asked), f"{f.turns:,}", number(f.forecast, 3), number(f.brought, 3)] for f in self.forecasts]
+        return (
+            f"{markdown_table(['statements', 'said', 'held'], said, left=0)}\n\n"
+            f"Expected calibration error {self.error:.3f}. What the best question was expected to bring, and what it "
+            "brought:\n\n"
+            f"{markdown_table(['questions before', 'turns', 'forecast', 'brought'], brought, left=0)}"
+        )
+
+
+def calibrate(
+    policy: AcquisitionPolicy, runner: Runner, scenarios: Sequence[Scenario], talks: Sequence[Conversation]
+) -> Calibration | None:
+    """Hold what the policy said in each turn of its conversations against what its best question brings.
+
+    The turn in which it answers counts as well: its best question is scored although it was not asked. A question
+    that the user declines, or has no value for, tells nothing and is left out. None where nothing was scored.
+    """
+    turns = [turn for row in range(len(talks)) for turn in _turns(policy, scenarios[row], talks[row], row)]
+    wanted: list[list[int]] = [[] for _ in talks]
+    for turn in turns:
+        wanted[turn.row] += [turn.before, turn.after]
+    scores = [
+        dict(zip(subsets, scored, strict=True))
+        for subsets, scored in zip(wanted, score_held_out(runner, scenarios, wanted), strict=True)
+    ]
+    judged: list[tuple[Turn, float]] = []
+    for turn in turns:
+        before, after = scores[turn.row][turn.before], scores[turn.row][turn.after]
+        if before is not None and after is not None:
+            judged.append((turn, after - before))
+    if not judged:
+        return None
+    reliability = _reliability(judged)
+    statements = sum(r.statements for r in reliability)
+    error = sum(r.statements * abs(r.said - r.held) for r in reliability) / statements
+    return Calibration(reliability, _forecasts(judged), error)
+
+
+def _turns(policy: AcquisitionPolicy, scenario: Scenario, talk: Conversation, row: int) -> list[Turn]:
+    turns = []
+    refused = mask_of(talk.asked) & ~talk.known
+    for asked in range(min(len(talk.asked) + 1, policy.budget)):
+        before = known_after(talk, asked)
+        seen = seen_by_agent(scenario, talk.asked[:asked], before)
+        scores = dict(policy.decide(scenario.query, dict(seen.items())).scores)
+        now = scores.pop(ANSWER)
+        best = max(scores, key=lambda key: scores[key])
+        index = policy.table.index(best)
+        if refused >> index & 1 or not scenario.profile.known >> index & 1:
+            continue
+        forecast = scores[best] + policy.table[index].cost - now
+        turns.append(Turn(row, asked, before, before | 1 << index, forecast, policy.spread(forecast)))
+    return turns
+
+
+def _reliability(judged: Sequence[tuple[Turn, float]]) -> list[Reliability]:
+    statements = [
+        (NormalDist(turn.forecast, turn.spread).cdf(threshold), brought <= threshold)
+        for turn, brought in judged
+        for threshold in THRESHOLDS
+    ]
+    said = np.array([1 - below for below, _ in statements])
+    held = np.array([not fell_short for _, fell_short in statements])
+    places = np.minimum((said * BINS).astype(int), BINS - 1)
+    return [
+        Reliability(int(here.sum()), float(said[here].mean()), float(held[here].mean()))
+        for here in (places == place for place in np.unique(places))
+    ]
+
+
+def _forecasts(judged: Sequence[tuple[Turn, float]]) -> list[Forecasts]:
+    found = []
+    for asked in sorted({turn.asked for turn, _ in judged}):
+        here = [(turn.forecast, brought) for turn, brought in judged if turn.asked == asked]
+        forecast, brought = np.mean(here, axis=0).tolist()
+        found.append(Forecasts(asked, len(here), forecast, brought))
+    return found
