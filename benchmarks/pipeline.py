@@ -117,7 +117,8 @@ def whole_run(folder: Path, scenarios: int) -> Path:
     """``raise-agent run``; returns its folder."""
     target = folder / "whole"
     if not target.exists():
-        run([*COMMAND, "run", f"data.n={scenarios}", f"hydra.run.dir={target}", "store=whole.sqlite"], folder)
+        settings = [f"data.n={scenarios}", f"hydra.run.dir={target}", "store=whole.sqlite", "encoder=hashing"]
+        run([*COMMAND, "run", *settings], folder)
     return target
 
 

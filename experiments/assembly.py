@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from raise_agent.attributes import AttributeTable, load_table, parse_spellings, 
 from raise_agent.data import SplitFractions, load_scenarios, split
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.distill.settings import DistillSettings
-from raise_agent.encoders import Encoder, make_encoder
+from raise_agent.encoders import Encoder
 from raise_agent.errors import ConfigError
 from raise_agent.models.base import Prior, SafetyModel
 from raise_agent.models.policy_prior import PolicyPrior
@@ -28,7 +28,9 @@ from raise_agent.planners.runner import Runner
 from raise_agent.scenario import Scenario
 from raise_agent.store import EvaluationStore
 
-from .models import make_models
+from .agents import asks_a_model
+from .encoding import KEPT, encodes_queries, make_query_encoder
+from .models import AgentModel, make_models
 from .noise import MEASURE, Noise, check_noise, measure_noise, simulated_noise
 from .progress import ProgressDisplay
 from .sensitivity import measure_sensitivities
@@ -101,12 +103,6 @@ def make_scenarios(cfg: DictConfig, table: AttributeTable) -> ScenarioSet:
     return ScenarioSet(name, sides["train"], sides["validation"], sides["test"], skipped, duplicates)
 
 
-def encoder_from(cfg: DictConfig) -> Encoder:
-    """The query encoder of the ``encoder`` group."""
-    settings = plain(cfg)
-    return make_encoder(str(settings.pop("name")), **settings)
-
-
 def planner_from(name: str, settings: Mapping[str, Any], table: AttributeTable, order: Sequence[int] = ()) -> Planner:
     """A planner with its configured settings, in which attributes are named.
 
@@ -149,10 +145,13 @@ class Bench:
     """What the verbs work with."""
 
     cfg: DictConfig
+    """``encoder: auto`` replaced by what it stands for."""
     table: AttributeTable
     scenarios: ScenarioSet
     safety: SafetyModel
     prior: Prior
+    agent: Callable[[], AgentModel]
+    """Connects the agent's model the first time it is called."""
     usage: Usage
     """What servers have been asked so far."""
     allowance: Allowance
@@ -258,11 +257,17 @@ def bench(cfg: DictConfig, folder: Path) -> Iterator[Bench]:
     scenarios = make_scenarios(cfg.data, table)
     if "evaluate" in cfg and not scenarios.test:
         raise ConfigError("no scenario to evaluate on: data.split leaves none for test")
-    encoder = encoder_from(cfg.encoder) if "encoder" in cfg else None
+    encoder: Encoder | None = None
+    if encodes_queries(cfg):
+        encoder, used = make_query_encoder(cfg.encoder, Path(cfg.store).parent / KEPT)
+        cfg = cfg.copy()
+        cfg.encoder = used
     limits = Limits(**plain(cfg.limits))
     with EvaluationStore(cfg.store) as store, make_models(cfg.llm, table, store, folder) as models:
         if limits.tokens is not None and models.usage.uncounted:
             raise ConfigError("limits.tokens: the server does not count tokens; set limits.evaluations or limits.hours")
         allowance = Allowance(limits, models.usage)
         prior = PolicyPrior(cfg.prior_policy, table) if cfg.get("prior_policy") else models.prior
-        yield Bench(cfg, table, scenarios, models.safety, prior, models.usage, allowance, store, encoder)
+        if "evaluate" in cfg and any(map(asks_a_model, cfg.evaluate.methods)):
+            models.agent()  # what cannot be asked is told before anything is spent
+        yield Bench(cfg, table, scenarios, models.safety, prior, models.agent, models.usage, allowance, store, encoder)

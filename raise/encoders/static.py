@@ -1,7 +1,8 @@
 """A static encoder distilled from a sentence-transformers model by model2vec: no torch to run it.
 
-Minishlab's model2vec averages one vector per token; distilling all-MiniLM-L6-v2 takes seconds and gives about
-15 MB. It travels inside the policy folder.
+Minishlab's model2vec averages one vector per token; distilling all-MiniLM-L6-v2 takes seconds to minutes and gives
+about 15 MB. It travels inside the policy folder. Distilled again, on one machine and by the same versions, it has the
+same bytes; on another, float16 may round the last digit otherwise.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class StaticEncoder:
     name = "static"
 
     def __init__(self, model: str = MINILM, dimension: int = 256) -> None:
-        self._model = _open(Path(model)) if _is_static(Path(model)) else _distil(model, dimension)
+        self._model = _open(Path(model)) if is_static(Path(model)) else _distil(model, dimension)
 
     @property
     def dimension(self) -> int:
@@ -60,12 +61,13 @@ class StaticEncoder:
             PolicyError: the folder holds no model of model2vec.
         """
         saved = folder / _FOLDER
-        if not _is_static(saved):
+        if not is_static(saved):
             raise PolicyError(f"{saved}: holds no static encoder; export the policy again")
         return cls(str(saved))
 
 
-def _is_static(path: Path) -> bool:
+def is_static(path: Path) -> bool:
+    """Whether model2vec saved this folder."""
     config = path / "config.json"
     return config.is_file() and '"model2vec"' in config.read_text(encoding="utf-8")
 
@@ -92,9 +94,14 @@ def _distil(model: str, dimension: int) -> Any:
         raise MissingExtraError("distilling a static encoder", "encoders") from error
     try:
         with quiet():
-            return distill(model_name=find_model(model), pca_dims=dimension, device="cpu")
+            found = find_model(model)
+            distilled = distill(model_name=found, pca_dims=dimension, device="cpu")
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"encoder model {model!r} cannot be distilled ({type(error).__name__}); name a folder that "
             "sentence-transformers or model2vec saved, or an id where the hub can be reached"
         ) from error
+    if Path(found).is_dir():
+        # A policy is published with it: no path of this machine.
+        distilled.config["tokenizer_name"] = Path(found).name
+    return distilled
