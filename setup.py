@@ -58,7 +58,6 @@ setup(
     extras_require={
         "research": RESEARCH,
         "encoders": ["sentence-transformers>=3", "model2vec[distill]>=0.6"],
-        "static": ["model2vec>=0.6"],
         "hub": ["datasets>=3", "huggingface_hub>=0.30"],
         "onnx": ONNX,
         "rl": ["sb3-contrib>=2.4"],

@@ -113,20 +113,24 @@ def plan(folder: Path, scenarios: int) -> None:
     print(f"store                    {sum(f.stat().st_size for f in folder.glob('plan.sqlite*')) / 2**20:.0f} MB")
 
 
-def whole_run(folder: Path, scenarios: int) -> Path:
-    """``raise-agent run``; returns its folder."""
-    target = folder / "whole"
+def whole_run(folder: Path, scenarios: int, encoder: str = "hashing") -> Path:
+    """``raise-agent run``; returns its folder. The second encoder finds the first one's evaluations in the store."""
+    target = folder / encoder
     if not target.exists():
-        settings = [f"data.n={scenarios}", f"hydra.run.dir={target}", "store=whole.sqlite", "encoder=hashing"]
+        settings = [f"data.n={scenarios}", f"hydra.run.dir={target}", "store=whole.sqlite", f"encoder={encoder}"]
         run([*COMMAND, "run", *settings], folder)
     return target
 
 
 def decide(folder: Path, scenarios: int) -> None:
-    """Load and decide in a process of its own."""
-    policy = whole_run(folder, min(scenarios, 3000)) / "policy"
-    print("\nThe exported policy, one process")
-    sys.stdout.flush()
+    """Load and decide in a process of its own, with either encoder that needs numpy alone."""
+    for encoder in ("hashing", "static"):
+        policy = whole_run(folder, min(scenarios, 3000), encoder) / "policy"
+        print(f"\nThe exported policy, one process, encoder {encoder}", flush=True)
+        _decide(policy, folder)
+
+
+def _decide(policy: Path, folder: Path) -> None:
     single = {**os.environ, **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")}
     everywhere = os.sched_getaffinity(0)
     for cores in (1, 2):

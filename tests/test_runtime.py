@@ -15,9 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from raise_agent.attributes import penguin_table
+from raise_agent.encoders import Encoder
 from raise_agent.encoders.hashing import HashingEncoder
+from raise_agent.encoders.static import StaticEncoder
 from raise_agent.policies import AcquisitionPolicy, Ask
 from raise_agent.policies.folder import PolicyParts
 from raise_agent.policies.network import NetworkShape
@@ -30,6 +33,7 @@ NOT_BASE = (
     "transformers",
     "sentence_transformers",
     "model2vec",
+    "tokenizers",
     "hydra",
     "omegaconf",
     "wandb",
@@ -70,20 +74,50 @@ print(json.dumps({{
 """
 
 
-def policy() -> AcquisitionPolicy:
+def static_encoder(folder: Path) -> StaticEncoder:
+    """A static encoder of 32 numbers that knows a few words, from a folder as model2vec writes it."""
+    tokens = ["[UNK]", "should", "hand", "in", "my", "not", "##ice", "?"]
+    tokenizer = {
+        "added_tokens": [],
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "lowercase": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": "[UNK]",
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": {token: number for number, token in enumerate(tokens)},
+        },
+    }
+    (folder / "config.json").write_text('{"model_type": "model2vec"}', encoding="utf-8")
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    vectors = np.random.default_rng(1).normal(size=(len(tokens), 32)).astype(np.float16)
+    save_file({"embeddings": vectors}, folder / "model.safetensors")
+    return StaticEncoder(str(folder))
+
+
+def policy(encoder: Encoder) -> AcquisitionPolicy:
     table = penguin_table()
     shape = NetworkShape(len(table), 32, 16, 8)
     rng = np.random.default_rng(0)
     weights = {name: rng.normal(0, 0.3, sizes).astype(np.float32) for name, sizes in shape.weights().items()}
-    return AcquisitionPolicy(
-        PolicyParts(table, 3, -100.0, 0.2, shape, weights, HashingEncoder(32), {"simulated": True})
-    )
+    return AcquisitionPolicy(PolicyParts(table, 3, -100.0, 0.2, shape, weights, encoder, {"simulated": True}))
 
 
 @pytest.fixture(scope="session")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Encoder]:
+    return {"hashing": HashingEncoder(32), "static": static_encoder(tmp_path_factory.mktemp("static"))}
+
+
+@pytest.fixture(scope="session", params=["hashing", "static"])
+def made(request: pytest.FixtureRequest, encoders: dict[str, Encoder]) -> AcquisitionPolicy:
+    return policy(encoders[request.param])
+
+
+@pytest.fixture(scope="session")
+def saved(made: AcquisitionPolicy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "policy"
-    policy().save(folder, [(QUERY, KNOWN)])
+    made.save(folder, [(QUERY, KNOWN)])
     return folder
 
 
@@ -128,13 +162,15 @@ def _run(python: Path | str, folder: Path, *arguments: str) -> str:
 # The base install
 
 
-def test_the_base_install_loads_a_policy_and_decides(base_python: Path, saved: Path, tmp_path: Path) -> None:
+def test_the_base_install_loads_a_policy_and_decides(
+    base_python: Path, made: AcquisitionPolicy, saved: Path, tmp_path: Path
+) -> None:
     said = json.loads(_run(base_python, tmp_path, SCRIPT, str(saved), json.dumps(NOT_BASE)))
     assert str(base_python.parents[1]) in said["where"]
     assert said["loaded"] == []
     assert said["installed"] == []
     assert set(said["third party"]) <= {"numpy", "safetensors", "raise_agent"}
-    expected = policy().decide(QUERY, KNOWN)
+    expected = made.decide(QUERY, KNOWN)
     assert isinstance(expected, Ask)
     assert said["ask"] == expected.attribute.key
     assert said["scores"] == pytest.approx(dict(expected.scores), abs=1e-6)
@@ -211,6 +247,7 @@ def test_the_wheel_requires_numpy_and_safetensors_only(wheel: Path) -> None:
         "raise_agent.scenario",
         "raise_agent.encoders",
         "raise_agent.encoders.hashing",
+        "raise_agent.encoders.static",
         "raise_agent.distill.settings",
         "raise_agent.store",
     ],
@@ -317,6 +354,7 @@ def test_the_runtime_imports_no_heavy_library_and_only_runtime_modules() -> None
     known = {module.removesuffix(".__init__"): (path, module) for _, path, module in _sources()}
     reached: set[str] = set()
     waiting = ["raise_agent", "raise_agent.policies", "raise_agent.attributes", "raise_agent.scenario"]
+    waiting += ["raise_agent.encoders.static"]
     while waiting:
         name = waiting.pop()
         if name in reached:

@@ -1,4 +1,4 @@
-"""Text encoders: the hashed default, and sentence encoders as options."""
+"""Text encoders: hashed words, a static encoder, and sentence encoders."""
 
 from .base import Encoder, available_encoders, load_encoder, make_encoder, save_encoder
 from .hashing import HashingEncoder

@@ -1,4 +1,4 @@
-"""The default encoder: hashed word features, no download, no vocabulary, numpy alone.
+"""Hashed word features: no download, no vocabulary, numpy alone.
 
 Feature hashing (Weinberger et al., 2009): each word, word stem and pair of neighbouring words adds plus or
 minus one to a bucket; the vector is scaled to length 1.

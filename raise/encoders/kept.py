@@ -38,11 +38,7 @@ def kept_name(source: LocalModel, dimension: int) -> str:
 
 
 def load_kept(place: Path) -> Encoder | None:
-    """The encoder kept in ``place``; None where there is none, or one that is cut short or altered.
-
-    Raises:
-        MissingExtraError: model2vec is not installed.
-    """
+    """The encoder kept in ``place``; None where there is none, or one that is cut short or altered."""
     try:
         whole = json.loads((place / _DIGESTS).read_text(encoding="utf-8")) == _digests(place)
         return load_encoder(place) if whole else None

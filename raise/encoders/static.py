@@ -1,28 +1,40 @@
-"""A static encoder distilled from a sentence-transformers model by model2vec: no torch to run it.
+"""A static encoder, distilled from a sentence-transformers model by model2vec: numpy alone to run it.
 
-Minishlab's model2vec averages one vector per token; distilling all-MiniLM-L6-v2 takes seconds to minutes and gives
-about 15 MB. It travels inside the policy folder. Distilled again, on one machine and by the same versions, it has the
+Minishlab's model2vec makes one vector per word piece; distilling all-MiniLM-L6-v2 takes seconds to minutes and gives
+about 15 MB, which travel inside the policy folder. A text's vector is the mean over its pieces, scaled to length 1.
+Sums of float16 are exact here, so that a folder gives the same vectors on every machine; model2vec itself rounds each
+step to float16 and differs by up to 1e-3. Distilled again, on one machine and by the same versions, a model gives the
 same bytes; on another, float16 may round the last digit otherwise.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError
 
-from .sentence_transformer import MINILM, find_model, quiet, well_formed
+from .sentence_transformer import MINILM, find_model, quiet
+from .wordpiece import WordPieces
 
 _FOLDER = "model"
+_CONFIG, _TOKENIZER, _VECTORS = "config.json", "tokenizer.json", "model.safetensors"
+_MAX_LENGTH = 512
+"""Of a text in word pieces, where the folder names none; model2vec's."""
 
 
 class StaticEncoder:
-    """One vector per token, averaged.
+    """One vector per word piece, averaged.
 
     Args:
         model: a folder that model2vec saved, or a sentence-transformers model to distil first.
@@ -37,20 +49,31 @@ class StaticEncoder:
     @property
     def dimension(self) -> int:
         """Length of a vector."""
-        return int(self._model.dim)
+        return int(self._model.vectors.shape[1])
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Unit vectors, shape (texts, dimension); a text without a known token gives zeros."""
-        if not texts:
-            return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors = np.asarray(self._model.encode(well_formed(texts)), dtype=np.float32)
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.where(norms > 0, norms, 1), dtype=np.float32)
+        """Unit vectors, shape (texts, dimension); a text without a known word gives zeros.
+
+        A text counts up to 512 word pieces, or what the folder says.
+        """
+        encoded = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in zip(encoded, texts, strict=True):
+            numbers = self._model.numbers(text)
+            if numbers:
+                total = np.add.reduce(self._model.vectors[numbers], axis=0, dtype=np.float64)
+                # Rounded once, whatever order a processor would add in.
+                norm = math.sqrt(math.fsum((total * total).tolist()))
+                if norm > 0:
+                    np.divide(total, norm, out=row, casting="same_kind")
+        return encoded
 
     def save(self, folder: Path) -> Mapping[str, Any]:
-        """The token vectors and the tokenizer."""
-        self._model.save_pretrained(str(folder / _FOLDER))
-        (folder / _FOLDER / "README.md").unlink(missing_ok=True)
+        """The vectors and the tokeniser, in a folder that model2vec can load too."""
+        made = folder / _FOLDER
+        made.mkdir()
+        (made / _CONFIG).write_bytes(self._model.config)
+        (made / _TOKENIZER).write_bytes(self._model.tokenizer)
+        (made / _VECTORS).write_bytes(save({"embeddings": self._model.vectors}))
         return {}
 
     @classmethod
@@ -59,6 +82,7 @@ class StaticEncoder:
 
         Raises:
             PolicyError: the folder holds no model of model2vec.
+            ConfigError: it holds one that is damaged, or of a kind that cannot be used.
         """
         saved = folder / _FOLDER
         if not is_static(saved):
@@ -68,24 +92,65 @@ class StaticEncoder:
 
 def is_static(path: Path) -> bool:
     """Whether model2vec saved this folder."""
-    config = path / "config.json"
-    return config.is_file() and '"model2vec"' in config.read_text(encoding="utf-8")
+    config = path / _CONFIG
+    return config.is_file() and b'"model2vec"' in config.read_bytes()
 
 
-def _open(path: Path) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """A folder of model2vec."""
+
+    config: bytes
+    tokenizer: bytes
+    """The two files as they are."""
+    vectors: npt.NDArray[np.floating[Any]]
+    """Shape (word pieces, dimension), float16 or float32."""
+    pieces: WordPieces
+    max_length: int | None
+    """Most word pieces of a text that count; None: all."""
+
+    def numbers(self, text: str) -> list[int]:
+        """Rows of ``vectors`` for a text. As model2vec cuts it: characters first, then pieces, unknown ones last."""
+        most = self.max_length
+        found = self.pieces.numbers(text if most is None else text[: most * self.pieces.median_length])[:most]
+        unknown = self.pieces.unknown
+        return [number for number in found if number != unknown] if unknown in found else found
+
+
+def _open(path: Path) -> _Model:
     try:
-        from model2vec import StaticModel
-    except ImportError as error:
-        raise MissingExtraError("the static encoder", "static") from error
-    try:
-        return StaticModel.from_pretrained(str(path))
-    except Exception as error:  # tokenizers raises nothing narrower
+        config, tokenizer = (path / _CONFIG).read_bytes(), (path / _TOKENIZER).read_bytes()
+        tensors = load_file(path / _VECTORS)
+        said = json.loads(config)
+        pieces = WordPieces(json.loads(tokenizer))
+        most = said.get("max_length", _MAX_LENGTH)
+        pooling = said.get("pooling", "mean")
+    except ConfigError as error:
+        raise ConfigError(f"static encoder {path}: {error}") from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise ConfigError(
             f"static encoder {path} cannot be loaded ({type(error).__name__}); its files are missing or damaged"
         ) from error
+    if most is not None and (type(most) is not int or most < 1):
+        raise ConfigError(f"static encoder {path}: 'max_length' must be a whole number, 1 or more, or null")
+    if pooling != "mean":
+        raise ConfigError(f"static encoder {path}: 'pooling' must be 'mean', not {pooling!r}")
+    if set(tensors) != {"embeddings"}:
+        raise ConfigError(
+            f"static encoder {path}: {_VECTORS} must hold 'embeddings' alone, not {sorted(tensors)}; distil without "
+            "quantising the vocabulary"
+        )
+    vectors = tensors["embeddings"]
+    if vectors.dtype not in (np.float16, np.float32):
+        raise ConfigError(f"static encoder {path}: vectors must be float16 or float32, not {vectors.dtype}")
+    if vectors.ndim != 2 or vectors.shape[0] != len(pieces) or vectors.shape[1] < 1:
+        raise ConfigError(f"static encoder {path}: {len(pieces)} word pieces, but vectors of shape {vectors.shape}")
+    if not np.isfinite(vectors).all():
+        raise ConfigError(f"static encoder {path}: vectors hold values that are not finite")
+    return _Model(config, tokenizer, vectors, pieces, most)
 
 
-def _distil(model: str, dimension: int) -> Any:
+def _distil(model: str, dimension: int) -> _Model:
     if dimension < 1:
         raise ConfigError(f"encoder dimension must be 1 or more, not {dimension}")
     try:
@@ -104,4 +169,6 @@ def _distil(model: str, dimension: int) -> Any:
     if Path(found).is_dir():
         # A policy is published with it: no path of this machine.
         distilled.config["tokenizer_name"] = Path(found).name
-    return distilled
+    with TemporaryDirectory() as scratch:
+        distilled.save_pretrained(scratch)
+        return _open(Path(scratch))

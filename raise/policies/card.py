@@ -128,8 +128,7 @@ def _what(parts: PolicyParts) -> list[str]:
 
 
 def _how(parts: PolicyParts, repo_id: str | None) -> list[str]:
-    extra = {"static": "static", "sentence_transformer": "encoders"}.get(parts.encoder.name)
-    extras = ",".join(sorted({"hub", *([extra] if extra else [])}))
+    extras = "encoders,hub" if parts.encoder.name == "sentence_transformer" else "hub"
     name = json.dumps(repo_id or "path/to/this/folder")
     known = f"{{{json.dumps(parts.table.keys[0])}: None}}"
     return [

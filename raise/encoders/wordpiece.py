@@ -1,0 +1,160 @@
+"""BERT's uncased tokenisation (Devlin et al., 2019) in plain Python: texts to numbers of word pieces.
+
+Control characters are dropped, accents and case too; a text is split at white space, around each punctuation mark and
+around each Chinese character; each word then is taken apart from its front, always by the longest piece known.
+
+The same numbers as the library ``tokenizers`` gives, but for characters that are newer than its tables of Unicode.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from raise_agent.errors import ConfigError
+
+_CONTINUED = "##"
+_SPACES = "\t\n\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_RUN = re.compile(f"[^{_SPACES}]+")
+_CHINESE = re.compile(
+    "([\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002b81f\U0002b920-\U0002ceaf"
+    "\U0002f800-\U0002fa1f])"
+)
+_DROPPED = frozenset({"Cc", "Cf", "Co", "Cs"})
+"""Categories of Unicode: control, format, private use, surrogate."""
+_SYMBOLS = frozenset("$+<=>^`|~")
+"""Punctuation to BERT, as all of ASCII that is neither letter nor digit; symbols to Unicode."""
+_REMEMBERED, _SHORT = 16384, 40
+"""Runs of characters whose pieces are remembered: how many, and up to what length. A few MB at most."""
+_EXPECTED: Mapping[str, Mapping[str, tuple[str | bool | None, ...]]] = {
+    "model": {
+        "type": ("WordPiece",),
+        "continuing_subword_prefix": (_CONTINUED,),
+    },
+    "normalizer": {
+        "type": ("BertNormalizer",),
+        "clean_text": (True,),
+        "handle_chinese_chars": (True,),
+        "strip_accents": (None, True),
+        "lowercase": (True,),
+    },
+    "pre_tokenizer": {"type": ("BertPreTokenizer",)},
+}
+
+
+class WordPieces:
+    """A vocabulary of word pieces, and how texts are split into them. Safe to use from several threads.
+
+    Args:
+        tokenizer: what ``tokenizer.json`` says, as the library ``tokenizers`` writes it.
+
+    Raises:
+        ConfigError: it is another tokeniser than BERT's uncased one, or its vocabulary is not whole.
+    """
+
+    def __init__(self, tokenizer: Mapping[str, Any]) -> None:
+        _check_kind(tokenizer)
+        model = tokenizer["model"]
+        self._numbers = _vocabulary(model.get("vocab"))
+        self._longest_word = model.get("max_input_chars_per_word")
+        if type(self._longest_word) is not int or self._longest_word < 1:
+            raise ConfigError("tokenizer.json: 'max_input_chars_per_word' must be a whole number, 1 or more")
+        unknown = model.get("unk_token")
+        if not isinstance(unknown, str) or unknown not in self._numbers:
+            raise ConfigError("tokenizer.json: 'unk_token' must be one of the vocabulary")
+        self.unknown = self._numbers[unknown]
+        """Number that stands for a word that cannot be put together."""
+        self.median_length = int(np.median([len(token) for token in self._numbers]))
+        """Of a token, in characters."""
+        self._longest = max(map(len, self._numbers))
+        self._special = _special(tokenizer.get("added_tokens"), self._numbers)
+        self._remembered = lru_cache(_REMEMBERED)(self._of_run)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def numbers(self, text: str) -> list[int]:
+        """Numbers of the pieces of a text, in order; an unknown word counts as one. Linear in its length.
+
+        A special token such as ``[PAD]`` that is spelt out in a text is itself.
+        """
+        found: list[int] = []
+        for position, part in enumerate(self._special.split(text)):
+            if position % 2:
+                found.append(self._numbers[part])
+                continue
+            for run in _RUN.findall(part):
+                found += self._remembered(run) if len(run) <= _SHORT else self._of_run(run)
+        return found
+
+    def _of_run(self, run: str) -> tuple[int, ...]:
+        return tuple(number for word in _words(run) for number in self._of_word(word))
+
+    def _of_word(self, word: str) -> list[int]:
+        if len(word) > self._longest_word:
+            return [self.unknown]
+        found = []
+        start, prefix = 0, ""
+        while start < len(word):
+            for end in range(min(len(word), start + self._longest), start, -1):
+                number = self._numbers.get(prefix + word[start:end])
+                if number is not None:
+                    break
+            else:
+                return [self.unknown]
+            found.append(number)
+            start, prefix = end, _CONTINUED
+        return found
+
+
+def _words(run: str) -> list[str]:
+    """The words of a run of characters without white space, plain and lower-case; each punctuation mark is one."""
+    kept = "".join(c for c in run if c != "\ufffd" and unicodedata.category(c) not in _DROPPED)
+    plain = unicodedata.normalize("NFD", _CHINESE.sub(r" \1 ", kept))
+    # One by one: as a whole, a capital sigma at the end of a word would become another letter.
+    lower = "".join(c.lower() for c in plain if unicodedata.category(c) != "Mn")
+    return "".join(f" {c} " if _is_punctuation(c) else c for c in lower).split()
+
+
+def _is_punctuation(character: str) -> bool:
+    return character in _SYMBOLS or unicodedata.category(character)[0] == "P"
+
+
+def _check_kind(tokenizer: Mapping[str, Any]) -> None:
+    for part, expected in _EXPECTED.items():
+        given = tokenizer.get(part)
+        for name, valid in expected.items():
+            found = given.get(name) if isinstance(given, Mapping) else None
+            if not any(found is value or (isinstance(value, str) and found == value) for value in valid):
+                raise ConfigError(
+                    f"tokenizer.json: {part!r} has {name} {found!r}, not {valid[0]!r}; a static encoder needs BERT's "
+                    "uncased tokeniser (WordPiece, BertNormalizer, BertPreTokenizer), as all-MiniLM-L6-v2 has it"
+                )
+
+
+def _vocabulary(given: Any) -> dict[str, int]:
+    if not isinstance(given, dict) or not given or not all(type(number) is int for number in given.values()):
+        raise ConfigError("tokenizer.json: 'vocab' must map tokens to whole numbers")
+    if sorted(given.values()) != list(range(len(given))):
+        raise ConfigError("tokenizer.json: the numbers of 'vocab' must be 0, 1, 2 and so on, each once")
+    return given
+
+
+def _special(added: Any, numbers: Mapping[str, int]) -> re.Pattern[str]:
+    """What finds the added tokens in a text, before anything in it is changed."""
+    plain = ("single_word", "lstrip", "rstrip", "normalized")
+    tokens = []
+    for token in added or ():
+        content = token["content"]
+        if not content or numbers.get(content) != token["id"] or any(token[name] for name in plain):
+            raise ConfigError(
+                f"tokenizer.json: added token {content!r} must be in the vocabulary under its own id, with none of "
+                f"{', '.join(plain)}"
+            )
+        tokens.append(re.escape(content))
+    return re.compile(f"({'|'.join(sorted(tokens, key=len, reverse=True)) or '(?!)'})")
