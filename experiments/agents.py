@@ -7,9 +7,10 @@ agent is ``{paper: {policy: llm, abstention: scale}}``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 from omegaconf import OmegaConf
 
@@ -139,6 +140,8 @@ def method_of(entry: Any, where: str = "evaluate.methods") -> str | AgentMethod:
         if key not in of_policy | of_abstention:
             valid = did_you_mean(str(key), of_policy | of_abstention)
             raise ConfigError(f"{where}: neither {policy!r} nor {abstention!r} has a setting {key!r}: {valid}")
+    for part in (POLICIES[policy], ABSTENTIONS[abstention]):
+        _check_types(where, settings, get_type_hints(part))
     return AgentMethod(
         str(label),
         policy,
@@ -146,6 +149,18 @@ def method_of(entry: Any, where: str = "evaluate.methods") -> str | AgentMethod:
         {key: value for key, value in settings.items() if key in of_policy},
         {key: value for key, value in settings.items() if key in of_abstention},
     )
+
+
+def _check_types(where: str, settings: Mapping[str, Any], hints: Mapping[str, Any]) -> None:
+    for key, value in settings.items():
+        kind = hints.get(key)
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if kind is bool and not isinstance(value, bool):
+            raise ConfigError(f"{where}: {key} must be true or false, not {value!r}")
+        if kind is int and not (whole and value >= 0):
+            raise ConfigError(f"{where}: {key} must be a whole number, 0 or more, not {value!r}")
+        if kind is float and not (whole or (isinstance(value, float) and math.isfinite(value))):
+            raise ConfigError(f"{where}: {key} must be a finite number, not {value!r}")
 
 
 def asks_a_model(entry: Any) -> bool:

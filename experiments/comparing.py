@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,17 +13,20 @@ from types import MappingProxyType
 from raise_agent.attributes import AttributeTable
 from raise_agent.encoders import Encoder
 from raise_agent.errors import ConfigError, TableError
+from raise_agent.planners.runner import LimitReached
 from raise_agent.policies import AcquisitionPolicy, SimulatedPolicyWarning
 from raise_agent.policies.retrieval import PlannedPaths
 from raise_agent.scenario import Scenario
 
 from .agents import AgentMethod, asks_a_model, labels_of, method_of
 from .assembly import Bench, planner_settings
-from .methods import Conversation, Material, Pair, conversations
+from .methods import Conversation, Material, Pair, conversations, reserved_names
 from .results import RESULTS, MethodResult, MethodScores, flat, write_results
 from .statistics import mean_interval
 from .tracking import Tracker
 from .yardsticks import calibrate, prefix_scores, score_held_out
+
+_log = logging.getLogger(__name__)
 
 
 def compare(
@@ -79,11 +83,16 @@ def compare(
         for name in dict.fromkeys(["none", "full", *names]):
             talks[name] = conversations(methods.get(name, name), bench, runner, scenarios, material)
             scores[name] = [row[0] for row in score_held_out(runner, scenarios, [[t.known] for t in talks[name]])]
-        oracle = prefix_scores(runner, scenarios, talks["oracle"]) if "oracle" in talks else None
-        calibration = None
-        if "distilled" in talks and cfg.calibration:
-            assert policy is not None
-            calibration = calibrate(policy, runner, scenarios, talks["distilled"])
+        oracle = calibration = None
+        try:
+            # Where asking costs, the oracle stops early by a sum of its own.
+            if "oracle" in talks and not any(bench.table.costs):
+                oracle = prefix_scores(runner, scenarios, talks["oracle"])
+            if "distilled" in talks and cfg.calibration:
+                assert policy is not None
+                calibration = calibrate(policy, runner, scenarios, talks["distilled"])
+        except LimitReached as stop:
+            _log.warning("%s: the methods are compared, but not all that they are held against is scored", stop)
     results = [_result(name, talks[name], scores, bench, oracle) for name in names]
     write_results(bench, folder, scenarios, results, talks, scores, calibration)
     tracker.table("evaluate/results", [flat(result) for result in results])
@@ -96,7 +105,7 @@ def compare(
 
 def _check_agents(agents: Mapping[str, Pair], configured: Mapping[str, object], bench: Bench) -> None:
     for name, (policy, _) in agents.items():
-        if name in {"none", "full", *configured}:
+        if name in reserved_names() | set(configured):
             raise ConfigError(f"agent {name!r}: another method has this name")
         if policy.table.keys != bench.table.keys:
             raise ConfigError(
@@ -169,7 +178,7 @@ def _result(
         score=mean_interval(scored),
         gain=mean_interval([mine - none for mine, none in _paired(scores, name, "none")]),
         share=sum(mine - none for mine, none, _ in both) / full if both and full else math.nan,
-        oracle_share=math.nan if oracle is None else _oracle_share(talks, scores[name], scores["none"], oracle),
+        oracle_share=math.nan if oracle is None else _oracle_share(name, talks, scores, oracle),
         behind=mean_interval([theirs - mine for mine, theirs in _paired(scores, name, "distilled")])
         if "distilled" in scores and name != "distilled"
         else None,
@@ -182,26 +191,26 @@ def _result(
 
 
 def _oracle_share(
-    talks: Sequence[Conversation],
-    scores: Sequence[float | None],
-    bare: Sequence[float | None],
-    oracle: Sequence[Sequence[float | None]],
+    name: str, talks: Sequence[Conversation], scores: MethodScores, oracle: Sequence[Sequence[float | None]]
 ) -> float:
     """Gain as a share of what the oracle's path gains in as many questions, the whole path where it is shorter.
 
+    Taken over the scenarios that all methods have scored, so that shares can be compared.
+
     Args:
+        name: of the method.
         talks: of the method.
-        scores: what they end with.
-        bare: scores without a question.
+        scores: of all methods, ``none`` among them.
         oracle: of each scenario, scores after 0, 1, ... questions of its oracle path.
     """
     longest = max(len(ladder) for ladder in oracle)
     if any(len(talk.asked) >= longest for talk in talks):
         return math.nan
     reached = best = 0.0
-    for talk, mine, none, ladder in zip(talks, scores, bare, oracle, strict=True):
+    whole = [None not in row for row in zip(*scores.values(), strict=True)]
+    for talk, mine, none, ladder, compared in zip(talks, scores[name], scores["none"], oracle, whole, strict=True):
         theirs = ladder[min(len(talk.asked), len(ladder) - 1)]
-        if mine is not None and none is not None and theirs is not None:
+        if compared and mine is not None and none is not None and theirs is not None:
             reached += mine - none
             best += theirs - none
     return reached / best if best else math.nan

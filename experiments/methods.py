@@ -51,6 +51,11 @@ Pair = tuple[Policy, Abstention]
 """An agent made elsewhere."""
 
 
+def reserved_names() -> set[str]:
+    """What no agent of one's own may be called: results are held against some of them."""
+    return {*AGENTS, *ALIASES, *available_planners()}
+
+
 def check_evaluation(cfg: DictConfig) -> None:
     """Refuse settings of the ``evaluate`` part that cannot work, before anything is run.
 
@@ -58,7 +63,11 @@ def check_evaluation(cfg: DictConfig) -> None:
         ConfigError: a method is unknown or repeated, or a number out of range.
     """
     methods = [method_of(entry) for entry in cfg.methods]
-    valid = {*AGENTS, *ALIASES, *available_planners()}
+    valid = reserved_names()
+    for entry in cfg.methods:
+        label = labels_of([entry])[0]
+        if not isinstance(entry, str) and label in valid:
+            raise ConfigError(f"evaluate.methods: {label!r} is the name of a method of its own; give another label")
     for name in methods:
         if isinstance(name, str) and name not in valid:
             raise ConfigError(f"evaluate.methods: unknown method {name!r}: {did_you_mean(name, valid)}")
@@ -222,7 +231,7 @@ def conversations(
         choosers = [obey(material.policy)] * len(scenarios)
     elif method == "fixed":
         sample = bench.scenarios.train[: cfg.sensitivity_scenarios]
-        choosers = [follow(best_fixed_order(runner, sample, n, cfg.budget), rules)] * len(scenarios)
+        choosers = [follow(best_fixed_order(runner, sample, bench.table.costs, cfg.budget), rules)] * len(scenarios)
     else:
         plans = plan_all(bench, runner, scenarios, ALIASES.get(method, method), material.planner)
         choosers = [follow(plan.path, rules) for plan in plans]

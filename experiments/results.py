@@ -108,6 +108,7 @@ def flat(result: MethodResult) -> dict[str, Any]:
         "gain": result.gain.mean,
         "share_of_full_gain": result.share,
         "share_of_oracle_gain": result.oracle_share,
+        "behind_distilled": math.nan if result.behind is None else result.behind.mean,
         "questions": result.questions,
         "cost": result.cost,
         "evaluations": result.evaluations,
@@ -185,7 +186,8 @@ def write_results(
         "*evaluations*, per scenario); agents (`random`, `static`, `retrieval`, `llm`, `distilled`, ...) see the "
         "query and the answers only. "
         "Gains are paired by scenario; a scenario whose evaluation failed is unscored and enters no mean. *Of the "
-        "oracle's*: gain as a share of what each scenario's own oracle path gains in as many questions.\n\n"
+        "oracle's*: gain as a share of what each scenario's own oracle path gains in as many questions, over the "
+        "scenarios that all methods have scored; not shown where questions cost.\n\n"
         f"{_calibration_text(calibration)}"
         f"## Where it comes from\n\n{notes}\n\n```yaml\n{OmegaConf.to_yaml(bench.cfg, resolve=True)}```\n"
     )

@@ -33,11 +33,11 @@ def measure_sensitivities(runner: Runner, scenarios: Sequence[Scenario], n_attri
     return [sum(found) / len(found) if found else 0.0 for found in gains]
 
 
-def best_fixed_order(runner: Runner, scenarios: Sequence[Scenario], n_attributes: int, length: int) -> list[int]:
+def best_fixed_order(runner: Runner, scenarios: Sequence[Scenario], costs: Sequence[float], length: int) -> list[int]:
     """The order to ask everybody in, each next attribute the one that raises the mean score most; the first of equals.
 
-    Unlike the order by sensitivity it heeds that attributes overlap. It takes the score of every extension of every
-    prefix for each scenario.
+    Unlike the order by sensitivity it heeds that attributes overlap and what they cost, and ends where none is worth
+    its cost. It takes the score of every extension of every prefix for each scenario.
 
     Raises:
         ConfigError: there are no scenarios to measure on.
@@ -46,11 +46,19 @@ def best_fixed_order(runner: Runner, scenarios: Sequence[Scenario], n_attributes
         raise ConfigError("a fixed order is measured on training scenarios, and there are none")
     order: list[int] = []
     for _ in range(length):
-        left = [index for index in range(n_attributes) if index not in order]
+        left = [index for index in range(len(costs)) if index not in order]
         # What a user has no value for tells nothing.
-        wanted = [[mask_of([*order, index]) & s.profile.known for index in left] for s in scenarios]
+        wanted = [
+            [mask_of(order) & s.profile.known, *(mask_of([*order, index]) & s.profile.known for index in left)]
+            for s in scenarios
+        ]
         tasks = [Task(s, partial(score_subsets, w)) for s, w in zip(scenarios, wanted, strict=True)]
         scored = [row for row in runner.run(tasks, origin="fixed order") if None not in row]
-        means = [sum(score or 0.0 for score in column) / len(scored) for column in zip(*scored, strict=True)]
-        order.append(left[means.index(max(means))] if means else left[0])
+        if not scored:
+            break
+        now, *means = (sum(score or 0.0 for score in column) / len(scored) for column in zip(*scored, strict=True))
+        worth = [mean - now - costs[index] for mean, index in zip(means, left, strict=True)]
+        if max(worth) <= 0 and any(costs):
+            break
+        order.append(left[worth.index(max(worth))])
     return order

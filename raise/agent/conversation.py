@@ -17,17 +17,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from raise_agent.attributes import Attribute, AttributeTable, penguin_table
 from raise_agent.errors import ConfigError, PolicyError
 from raise_agent.policies.contract import Abstention, Known, Policy
 
+from .danger import Family
 from .replies import read_reply
 from .statements import volunteered
 from .urgent import HELP, Urgent, urgent
 
 FORMAT = 1
+_CONTEXT = 8
+"""Most messages, the latest, that an answer after an urgent one is given with."""
 _TRIES = 2
 """So often a question is put whose reply says nothing; then it counts as declined."""
 STAY_SAFE = (
@@ -124,10 +127,10 @@ class Agent:
         """
         if not isinstance(query, str):
             raise PolicyError(f"the query must be text, not {type(query).__name__}")
-        talk = Conversation(self, query)
+        talk = Conversation(self, _encodable(query))
         if after is not None:
             talk._known, talk._since_urgent = dict(after._known), list(after._since_urgent)
-        talk._hear(query, about=None)
+        talk._hear(talk.query, about=None)
         return talk
 
     def resume(self, saved: Mapping[str, Any]) -> Conversation:
@@ -137,6 +140,11 @@ class Agent:
             PolicyError: it is not a saved conversation of this format and attribute table.
         """
         return Conversation._load(self, saved)
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates, which no server takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _stay_safe_and(pieces: Iterator[str]) -> Iterator[str]:
@@ -197,7 +205,7 @@ class Conversation:
         about = self._asked_about()
         if not isinstance(text, str):
             raise PolicyError(f"the reply must be text, not {type(text).__name__}")
-        return self._step(lambda: self._hear(text, about))
+        return self._step(lambda: self._hear(_encodable(text), about))
 
     def decline(self) -> Turn:
         """The user will not reply to the present question.
@@ -223,7 +231,9 @@ class Conversation:
         if self._agent.responder is None:
             raise ConfigError("this agent has no responder: it decides what to ask, and does not answer")
         if self._since_urgent:
-            return _stay_safe_and(self._agent.responder.respond("\n\n".join(self._since_urgent), self.known))
+            return _stay_safe_and(
+                self._agent.responder.respond("\n\n".join(self._since_urgent[-_CONTEXT:]), self.known)
+            )
         return self._agent.responder.respond(self.query, self.known)
 
     # --- hearing and deciding -----------------------------------------------------------------------------------------
@@ -257,7 +267,8 @@ class Conversation:
             self._since_urgent.append(self.query)
         if self._urgent is not None or self._since_urgent:
             self._since_urgent.append(text)
-        if about is not None:
+        # What is urgent is no reply to what was asked.
+        if about is not None and self._urgent is None:
             reply = read_reply(text, about, table, agent.today)
             self._unclear += 1
             if reply.status != "unclear" or self._unclear >= _TRIES:
@@ -301,7 +312,7 @@ class Conversation:
     def _load(cls, agent: Agent, saved: Mapping[str, Any]) -> Conversation:
         try:
             if saved["format"] != FORMAT:
-                raise PolicyError(f"a conversation of format {saved['format']!r}; this version reads {FORMAT}")
+                raise PolicyError(f"a conversation of another format; this version reads {FORMAT}")
             talk = Conversation(agent, saved["query"])
             keys = set(agent._reads.keys)
             known, asked, unclear = dict(saved["known"]), list(saved["asked"]), saved["unclear"]
@@ -317,12 +328,14 @@ class Conversation:
                 and 0 <= unclear < _TRIES
                 and all(isinstance(text, str) for text in since)
                 and isinstance(saved["since_urgent"], list)
+                and all(_encodable(t) == t for t in (talk.query, *since, *known.values()) if t is not None)
             )
             found = saved["urgent"]
             danger = None if found is None else Urgent(*found)
+            sound = sound and (danger is None or (danger.kind in HELP and danger.because in get_args(Family)))
         except (TypeError, KeyError, ValueError, AttributeError):
             sound, danger = False, None
-        if not sound or (danger is not None and danger.kind not in HELP):
+        if not sound:
             raise PolicyError("not a saved conversation of this agent's attribute table")
         talk._known, talk._asked, talk._unclear = known, asked, unclear
         # What the rule sees in the query stands, whatever was saved.

@@ -238,31 +238,48 @@ def _validate(network: _Network, held: _Batches, settings: DistillSettings, seed
     return float(sum(losses)) / len(rows)
 
 
+_FEWEST_STEPS = 30
+"""So many single steps must have been evaluated for their spread to be measured."""
+
+
 @torch.no_grad()
 def _gain_spread(network: _Network, examples: Examples, n: int) -> tuple[float, float]:
     """How far what one question brought lies from its forecast: ``gain_spread`` and ``gain_share``.
 
-    Measured wherever two evaluated subsets differ by one attribute; where none do, the spread is that of scores.
+    Measured wherever two evaluated subsets differ by one attribute; where hardly any do, the spread is that of scores.
     Absolute residuals are regressed on the forecast, as for errors whose spread is linear in it (Glejser, 1969);
     sqrt(pi/2) makes the mean absolute value of a normal error its standard deviation.
     """
     network.eval()
     rows, before, added, brought = _single_steps(examples, n)
-    if not len(rows):
+    if len(rows) < _FEWEST_STEPS:
         return _residual(network, examples, n), 0.0
+    parts = zip(*(np.array_split(part, 1 + len(rows) // 1024) for part in (rows, before, added)), strict=True)
+    forecast = np.concatenate([_forecast_steps(network, examples, n, *part) for part in parts])
+    spreads = np.abs(brought - forecast) * math.sqrt(math.pi / 2)
+    above = np.maximum(forecast, 0.0)
+    share = max(0.0, float(np.cov(above, spreads, bias=True)[0, 1] / max(above.var(), 1e-12)))
+    # Never a forecast without any doubt: a tenth of the mean at least.
+    base = max(float(spreads.mean() - share * above.mean()), 0.1 * float(spreads.mean()))
+    return base, max(0.0, float(spreads.mean()) - base) / max(float(above.mean()), 1e-12)
+
+
+def _forecast_steps(
+    network: _Network,
+    examples: Examples,
+    n: int,
+    rows: npt.NDArray[np.int64],
+    before: npt.NDArray[np.int64],
+    added: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """What one more question is forecast to bring, where ``before`` is known."""
     members = torch.from_numpy((before[:, None] >> np.arange(n) & 1).astype(np.float32))[:, None]
     next_one = torch.from_numpy(np.eye(n, dtype=np.float32)[added])[:, None]
     query = torch.from_numpy(examples.queries[examples.query_of[rows]])
     values = torch.from_numpy(examples.values[examples.values_of[rows]])
     none = torch.zeros_like(members)
     gains = network(query, values, members, none, next_one) - network(query, values, members, none, none)
-    forecast = gains[:, 0].double().numpy()
-    spreads = np.abs(brought - forecast) * math.sqrt(math.pi / 2)
-    above = np.maximum(forecast, 0.0)
-    share = max(0.0, float(np.cov(above, spreads, bias=True)[0, 1] / max(above.var(), 1e-12)))
-    base = float(spreads.mean() - share * above.mean())
-    # A line through the origin where the intercept would be negative.
-    return (base, share) if base > 0 else (0.0, float((above * spreads).sum() / np.square(above).sum()))
+    return np.asarray(gains[:, 0].double().numpy(), np.float64)
 
 
 def _residual(network: _Network, examples: Examples, n: int) -> float:

@@ -257,7 +257,7 @@ def read_parts(folder: Path, roots: Sequence[Path] = ()) -> tuple[PolicyParts, l
             weights,
             _encoder(folder / ENCODER),
             provenance,
-            manifest["gain_share"],
+            manifest.get("gain_share", 0.0),
         )
     except KeyError as error:
         raise PolicyError(f"{where}: {error} is missing; export the policy again") from error

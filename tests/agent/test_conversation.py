@@ -290,3 +290,50 @@ def test_any_words_lead_to_an_answer(query: str, replies: list[str]) -> None:
     assert isinstance(talk.turn, Ready)
     assert len(talk.asked) <= 3
     assert "".join(talk.answer()) or not query
+
+
+def test_an_urgent_reply_is_no_value_of_what_was_asked_and_only_the_latest_messages_go_with_an_answer() -> None:
+    heard: list[str] = []
+
+    class Noting:
+        def respond(self, query: str, known: Known) -> Iterator[str]:
+            heard.append(query)
+            return iter(("ok",))
+
+    agent = Agent(StaticPolicy(TABLE), NeverAbstention(), Noting())
+    talk = agent.start("Should I move?")
+    talk.reply("I am going to kill myself tonight")
+    assert isinstance(talk.turn, Ready)
+    assert talk.turn.urgent is not None
+    assert talk.known == {}
+    for number in range(30):
+        talk = agent.start(f"message {number}", after=talk)
+        assert isinstance(talk.turn, Ready)
+        assert talk.turn.urgent is None
+    list(talk.answer())
+    assert heard == ["\n\n".join(f"message {number}" for number in range(22, 30))]
+
+
+def test_lone_surrogates_reach_nobody_and_a_saved_one_is_refused() -> None:
+    watched: list[str] = []
+
+    def watch(text: str) -> None:
+        text.encode()
+        watched.append(text)
+
+    agent = Agent(StaticPolicy(TABLE), NeverAbstention(), watch=watch)
+    talk = agent.start("odd \ud800 text")
+    talk.reply("again \udfff")
+    assert watched == ["odd ? text", "again ?"]
+    with pytest.raises(PolicyError, match="not a saved conversation"):
+        agent.resume({**talk.to_json(), "query": "\ud800"})
+
+
+@pytest.mark.parametrize(
+    "urgent", [[["x"], "intent"], ["harm_to_self", "SECRET"], ["x", "intent"], "SECRET", ["harm_to_self"]]
+)
+def test_a_danger_that_cannot_be_is_refused_without_repeating_it(urgent: object) -> None:
+    agent = Agent(StaticPolicy(TABLE), NeverAbstention())
+    with pytest.raises(PolicyError, match="not a saved conversation") as raised:
+        agent.resume({**agent.start("Should I?").to_json(), "urgent": urgent})
+    assert "SECRET" not in str(raised.value)

@@ -59,6 +59,8 @@ def test_declines_are_the_same_for_every_method_and_as_frequent_as_asked() -> No
         ({"methods": ["none", "none"]}, "each once"),
         ({"decline": 1.5}, "between 0 and 1"),
         ({"scenarios": 0}, "1 or more"),
+        ({"methods": [{"none": {"policy": "static"}}]}, "the name of a method of its own"),
+        ({"methods": [{"oracle": {"policy": "random"}}]}, "give another label"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(change: dict[str, object], said: str) -> None:

@@ -71,15 +71,19 @@ def test_the_oracles_share_compares_as_many_questions_and_leaves_out_what_is_uns
         [2.0, 3.0, 3.0, 3.0],
         [2.0, None, 3.0, 3.0],
     ]
-    share = _oracle_share(talks, [2.5, 3.0, 2.0, 3.0], [2.0] * 4, oracle)
+    scores: dict[str, list[float | None]] = {"mine": [2.5, 3.0, 2.0, 3.0], "none": [2.0] * 4}
+    share = _oracle_share("mine", talks, scores, oracle)
     assert share == pytest.approx((0.5 + 1.0) / (1.0 + 2.0))
+    # What another method has not scored is left out for all.
+    assert _oracle_share("mine", talks, {**scores, "other": [None, 2.0, 2.0, 2.0]}, oracle) == pytest.approx(1.0 / 2.0)
     short: list[list[float | None]] = [[2.0, 3.0], *oracle[1:]]
-    assert _oracle_share([Conversation((1, 2), 6), *talks[1:]], [2.5, 3.0, 2.0, 3.0], [2.0] * 4, short) == share
-    assert math.isnan(_oracle_share([Conversation(tuple(range(10)), 1023)], [4.0], [2.0], oracle[:1]))
+    assert _oracle_share("mine", [Conversation((1, 2), 6), *talks[1:]], scores, short) == share
+    everything = [Conversation(tuple(range(10)), 1023)]
+    assert math.isnan(_oracle_share("mine", everything, {"mine": [4.0], "none": [2.0]}, oracle[:1]))
 
 
 def test_the_best_fixed_order_is_that_of_exhaustive_forward_selection(runner: Runner) -> None:
-    order = best_fixed_order(runner, SCENARIOS, len(TABLE), 3)
+    order = best_fixed_order(runner, SCENARIOS, TABLE.costs, 3)
 
     def mean(chosen: tuple[int, ...]) -> float:
         return float(np.mean([score(s, mask_of(chosen) & s.profile.known) for s in SCENARIOS]))
@@ -90,6 +94,15 @@ def test_the_best_fixed_order_is_that_of_exhaustive_forward_selection(runner: Ru
         assert order[size] == max(values, key=lambda index: values[index])
     everything = sorted(mean(chosen) for chosen in combinations(range(len(TABLE)), 3))
     assert mean(tuple(order)) >= everything[-3]
+
+
+def test_the_best_fixed_order_ends_where_no_question_is_worth_its_cost(runner: Runner) -> None:
+    free = best_fixed_order(runner, SCENARIOS, TABLE.costs, 3)
+    costs = [5.0 if index == free[0] else 0.25 for index in range(len(TABLE))]
+    order = best_fixed_order(runner, SCENARIOS, costs, 10)
+    assert free[0] not in order
+    assert 0 < len(order) < 9
+    assert best_fixed_order(runner, SCENARIOS, [9.0] * len(TABLE), 3) == []
 
 
 def test_calibration_is_what_counting_by_hand_gives(runner: Runner) -> None:

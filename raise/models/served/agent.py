@@ -7,6 +7,7 @@ weight.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -76,7 +77,10 @@ class ServedAgent:
     def look_out(self, said: str) -> RoleRequest:
         """What it is sent to say whether a message is urgent; see :meth:`watch`."""
         prompt = self._caller.prompt
-        messages = [message("system", prompt.fill("watch_system")), message("user", prompt.fill("watch", message=said))]
+        messages = [
+            message("system", prompt.fill("watch_system")),
+            message("user", prompt.fill("watch", message=_quoted(said))),
+        ]
         return self._request(messages, (SELF, OTHERS, NOBODY))
 
     def _case(self, query: str, known: Known, unasked: Sequence[str]) -> str:
@@ -84,10 +88,10 @@ class ServedAgent:
         declined = prompt.fill("declined")
         # In table order, so that the same answers are the same case in whatever order they came.
         told = [key for key in self._table.keys if key in known]
-        said = [f"- {self._name(key)}: {declined if known[key] is None else known[key]}" for key in told]
+        said = [f"- {self._name(key)}: {_said(known[key], declined)}" for key in told]
         left = [f"{label} - {self._name(key)}" for label, key in zip(self._labels(unasked), unasked, strict=True)]
         return prompt.fill(
-            "case", query=query, known="\n".join(said) or prompt.fill("nothing"), unasked="\n".join(left)
+            "case", query=_quoted(query), known="\n".join(said) or prompt.fill("nothing"), unasked="\n".join(left)
         )
 
     def _request(self, messages: list[dict[str, str]], signs: Sequence[str]) -> RoleRequest:
@@ -151,3 +155,12 @@ class ServedAgent:
 
     def _name(self, key: str) -> str:
         return self._table[self._table.index(key)].name
+
+
+def _quoted(text: str) -> str:
+    """On one line and in quotes, so that what a person wrote cannot pass for a part of the prompt."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _said(answer: str | None, declined: str) -> str:
+    return declined if answer is None else _quoted(answer)
