@@ -30,6 +30,12 @@ class Server:
     keys: list[str | None] = field(default_factory=list)
     status: int = 200
     complete: bool = True
+    location: str | None = None
+    """Where it redirects to."""
+    last: bytes = b""
+    """Sent after the pieces, before the end."""
+    chunked: bool = False
+    """Whether it announces one chunk, longer than all that it sends."""
 
 
 @pytest.fixture
@@ -42,13 +48,18 @@ def server() -> Iterator[Server]:
             state.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             state.keys.append(self.headers["Authorization"])
             self.send_response(state.status)
+            if state.location is not None:
+                self.send_header("Location", state.location)
+            if state.chunked:
+                self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             chunks: list[dict[str, Any]] = [{"choices": [{"delta": {"role": "assistant"}}]}]
             chunks += [{"choices": [{"delta": {"content": piece}}]} for piece in PIECES]
             chunks += [{"choices": [], "usage": {"total_tokens": 3}}]
             events = [": hello", *(f"data: {json.dumps(chunk)}" for chunk in chunks)]
-            events += ["data: [DONE]"] if state.complete else []
-            self.wfile.write("".join(f"{event}\n\n" for event in events).encode())
+            end = b"data: [DONE]\n\n" if state.complete else b""
+            said = "".join(f"{event}\n\n" for event in events).encode() + state.last + end
+            self.wfile.write(b"fff\r\n" + said if state.chunked else said)
 
         def log_message(self, *arguments: object) -> None:
             """Quiet."""

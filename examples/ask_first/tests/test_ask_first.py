@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 from urllib.error import HTTPError
 
 import pytest
 from ask_first import AskFirst, HttpChat, Message, Reply
+from ask_first.asking import Informed
 
 from raise_agent import AcquisitionPolicy, penguin_table
 
@@ -132,6 +135,65 @@ def test_users_are_kept_apart_go_on_elsewhere_and_are_forgotten(policy: Path, se
     assert Phone(chat, "bob").say(QUERY) == ("question", EMOTION)
 
 
+@pytest.mark.parametrize("content", [URGENT, [{"type": "image_url"}, {"type": "text", "text": URGENT}]])
+def test_nothing_is_asked_in_an_urgent_chat_of_which_nothing_is_saved(
+    policy: Path, server: Server, content: str | list[Message]
+) -> None:
+    before: list[Message] = [{"role": "user", "content": QUERY}, {"role": "assistant", "content": EMOTION}]
+    before += [{"role": "user", "content": content}, {"role": "assistant", "content": "Call 988."}]
+    saved: dict[str, Any] = {}
+    phone = Phone(AskFirst(AcquisitionPolicy.load(policy), HttpChat(server.url, "tiny"), saved), "ann", *before)
+    kind, text = phone.say("ok, and my job?")
+    assert kind == "answer"
+    assert "988" in text
+    assert saved["ann"]["since_urgent"] == [URGENT, "ok, and my job?"]
+    assert phone.say("And my flat?")[0] == "answer"
+    assert saved["ann"]["since_urgent"].count("ok, and my job?") == 1
+
+
+def test_nothing_is_asked_where_only_another_chat_is_saved(chat: AskFirst) -> None:
+    assert Phone(chat).say(QUERY)[0] == "question"
+    assert Phone(chat, "ann", {"role": "user", "content": URGENT}).say("lonely")[0] == "answer"
+
+
+def test_a_helper_s_urgent_words_are_not_the_user_s(chat: AskFirst) -> None:
+    assert Phone(chat, "ann", {"role": "assistant", "content": URGENT}).say(QUERY) == ("question", EMOTION)
+
+
+def test_a_message_is_no_reply_to_a_question_that_was_not_put(policy: Path, server: Server) -> None:
+    saved: dict[str, Any] = {}
+    policy_now = AcquisitionPolicy.load(policy)
+    chat = AskFirst(policy_now, HttpChat(server.url, "tiny"), saved)
+    phone = Phone(chat)
+    for text in (QUERY, "lonely", "I'm healthy"):
+        kind, _ = phone.say(text)
+    assert kind == "answer"
+    parts = replace(policy_now.parts, budget=3)
+    phone.chat = AskFirst(AcquisitionPolicy(parts), HttpChat(server.url, "tiny"), saved)
+    assert phone.say("Should I move to Spain?") == ("question", AGE)
+    assert saved["ann"]["query"] == "Should I move to Spain?"
+    assert phone.say("I'm 42")[0] == "answer"
+    assert saved["ann"]["known"] == {"emotion": "loneliness", "health": "good", "age": "35-44"}
+
+
+def test_a_message_is_no_reply_to_another_question_than_was_put(policy: Path) -> None:
+    saved: dict[str, Any] = {}
+    loaded = AcquisitionPolicy.load(policy)
+    phone = Phone(AskFirst(loaded, lambda messages: iter(()), saved))
+    assert phone.say(QUERY) == ("question", EMOTION)
+    weights = {name: values.copy() for name, values in loaded.parts.weights.items()}
+    weights["output.bias"][1 + TABLE.index("health")] = 0.5
+    other = AcquisitionPolicy(replace(loaded.parts, weights=weights))
+    phone.chat = AskFirst(other, lambda messages: iter(()), saved)
+    assert phone.say("zorbed") == ("question", HEALTH)
+    assert phone.say("I'm healthy") == ("question", EMOTION)
+    assert saved["ann"]["known"] == {"health": "good"}
+
+
+def test_what_was_said_is_not_shown() -> None:
+    assert "quit my job" not in repr(Informed(lambda messages: iter(()), [{"role": "user", "content": QUERY}], {}))
+
+
 @pytest.mark.parametrize(
     "messages",
     [[], [SYSTEM], [{"role": "user", "content": [{"type": "image_url"}]}]],
@@ -145,7 +207,7 @@ def test_what_is_no_message_of_the_user_is_refused(chat: AskFirst, messages: lis
 def test_the_key_comes_from_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("OTHER_KEY", "abc")
-    assert list(HttpChat(server.url, "tiny")([])) == ["", *PIECES]
+    assert list(HttpChat(server.url, "tiny")([])) == [*PIECES]
     list(HttpChat(server.url + "/", "tiny", key_env="OTHER_KEY")([]))
     assert server.keys == [None, "Bearer abc"]
 
@@ -160,6 +222,47 @@ def test_a_refusal_of_the_server_is_told(server: Server) -> None:
     server.status = 429
     with pytest.raises(HTTPError, match="429"):
         list(HttpChat(server.url, "tiny")([]))
+
+
+def test_the_key_goes_nowhere_else(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "abc")
+    server.location = f"{server.url}/elsewhere"
+    for server.status in (301, 302, 303, 307, 308):
+        with pytest.raises(HTTPError, match=str(server.status)):
+            list(HttpChat(server.url, "tiny")([]))
+    assert server.keys == ["Bearer abc"] * 5
+
+
+def test_an_odd_key_is_not_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "abc\ndef")
+    with pytest.raises(ConnectionError, match="odd characters") as refused:
+        list(HttpChat(server.url, "tiny")([]))
+    assert "abc" not in "".join(format_exception(refused.value))
+
+
+def test_a_delta_of_nothing_adds_nothing(server: Server) -> None:
+    server.last = b'data: {"choices": [{"delta": null, "finish_reason": "stop"}]}\n\n'
+    assert list(HttpChat(server.url, "tiny")([])) == [*PIECES]
+
+
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        (b'data: {"error": {"message": "SECRET", "code": 500}}\n\n', "reported an error"),
+        (b'data: {"error": "SECRET"}\n\n', "reported an error"),
+        (b'data: {"SECRET\n\n', "no chat completion chunk"),
+        (b'data: ["SECRET"]\n\n', "no chat completion chunk"),
+        (b'data: {"choices": [{"delta": {"content": ["SECRET"]}}]}\n\n', "no chat completion chunk"),
+        (b"data: SECRET \xff\n\n", "UTF-8"),
+        (b"SECRET", "broke off"),
+    ],
+)
+def test_what_is_no_answer_is_told_without_what_was_said(server: Server, last: bytes, says: str) -> None:
+    server.last, server.chunked = last, last == b"SECRET"
+    server.complete = not server.chunked
+    with pytest.raises(ConnectionError, match=says) as broken:
+        list(HttpChat(server.url, "tiny")([]))
+    assert "SECRET" not in "".join(format_exception(broken.value))
 
 
 def test_nothing_heavy_is_imported(policy: Path, tmp_path: Path) -> None:

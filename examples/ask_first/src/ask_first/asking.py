@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from raise_agent import AcquisitionPolicy, Answer
-from raise_agent.agent import Agent, Question
+from raise_agent.agent import Agent, Conversation, Question
+from raise_agent.agent.urgent import urgent
 from raise_agent.policies.contract import Known, Ranking, Verdict
 from raise_agent.policies.distilled import DistilledPolicy
 
 from .http_chat import Chat, Message
+
+_PUT = "put"
+"""Beside a saved conversation: the key of the question that the user was shown; None where they were answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Informed:
     """Has the model answer the last of some messages, knowing what was told."""
 
     chat: Chat
-    messages: Sequence[Message]
+    messages: Sequence[Message] = field(repr=False)
     names: dict[str, str]
     """Attribute key -> name."""
 
@@ -63,8 +67,8 @@ class AskFirst:
     Args:
         policy: says what to ask, and when to answer.
         chat: answers.
-        saved: one entry a user, plain data that holds what they said; delete it, and they begin anew. None keeps all
-            in memory.
+        saved: one entry a user, plain data that holds what they said; delete it, and they begin anew, though an urgent
+            message in the chat still keeps questions from it. None keeps all in memory.
     """
 
     def __init__(self, policy: AcquisitionPolicy, chat: Chat, saved: MutableMapping[str, Any] | None = None) -> None:
@@ -86,13 +90,37 @@ class AskFirst:
         names = {attribute.key: attribute.name for attribute in self._policy.table}
         model = Informed(self._chat, messages, names)
         agent = Agent(DistilledPolicy(self._policy), AsExported(self._policy), model)
-        before = agent.resume(self._saved[user]) if user in self._saved else None
-        if before is not None and isinstance(before.turn, Question):
-            talk = before
-            talk.reply(messages[-1]["content"])
-        else:
-            talk = agent.start(messages[-1]["content"], after=before)
-        self._saved[user] = talk.to_json()
-        if isinstance(talk.turn, Question):
-            return Reply("question", iter((talk.turn.text,)))
-        return Reply("help" if talk.turn.urgent else "answer", talk.answer())
+        talk = self._hear(agent, self._saved.get(user), messages)
+        turn = talk.turn
+        self._saved[user] = {**talk.to_json(), _PUT: turn.attribute.key if isinstance(turn, Question) else None}
+        if isinstance(turn, Question):
+            return Reply("question", iter((turn.text,)))
+        return Reply("help" if turn.urgent else "answer", talk.answer())
+
+    @staticmethod
+    def _hear(agent: Agent, saved: Mapping[str, Any] | None, messages: Sequence[Message]) -> Conversation:
+        """The conversation with the last message taken in."""
+        before, put = (None, None) if saved is None else (agent.resume(saved), saved.get(_PUT))
+        if before is None or not before.to_json()["since_urgent"]:
+            for text in _since_urgent(messages[:-1]):
+                before, put = agent.start(text, after=before), None
+        new = messages[-1]["content"]
+        # With another policy or budget, a conversation read back may ask what nobody was shown.
+        if before is not None and isinstance(before.turn, Question) and before.turn.attribute.key == put:
+            before.reply(new)
+            return before
+        return agent.start(new, after=before)
+
+
+def _since_urgent(messages: Sequence[Message]) -> list[str]:
+    """What the user wrote from the first urgent message on; empty where none is."""
+    said = [_text(message.get("content")) for message in messages if message.get("role") == "user"]
+    first = next((place for place, text in enumerate(said) if urgent(text) is not None), len(said))
+    return said[first:]
+
+
+def _text(content: Any) -> str:
+    """The text of a message, which may come in parts, images among them."""
+    parts = content if isinstance(content, list) else [{"text": content}]
+    texts = [part.get("text") for part in parts if isinstance(part, Mapping)]
+    return "\n".join(text for text in texts if isinstance(text, str))
