@@ -7,7 +7,6 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from .encoding import KEPT, make_query_encoder
 from .methods import Pair
 from .models import TalkingModels, talking_models
 from .session import Session
-from .terminal import Terminal
+from .terminal import Terminal, ToldToEnd, told_to_end
 from .transcript import open_transcript
 
 _BUDGET = 3
@@ -52,7 +51,11 @@ def main(cfg: DictConfig) -> None:
     table = _table(cfg, distilled)
     scenario = None if cfg.profile is None else scenario_of(cfg.profile, cfg.data, table)
     # A server's own log may repeat what it is sent, so it goes where it is deleted.
-    with tempfile.TemporaryDirectory() as folder, talking_models(cfg.llm, table, Path(folder)) as models:
+    with (
+        told_to_end(),
+        tempfile.TemporaryDirectory() as folder,
+        talking_models(cfg.llm, table, Path(folder)) as models,
+    ):
         policy, abstention = _pair(cfg, method, distilled, table, models)
         agent = Agent(
             policy,
@@ -69,8 +72,13 @@ def main(cfg: DictConfig) -> None:
         if scenario is not None:
             session.play(scenario)
             return
-        with suppress(KeyboardInterrupt):
+        try:
             session.converse()
+        except ToldToEnd:
+            raise
+        except KeyboardInterrupt:
+            # Ctrl-C is one way to end it.
+            return
 
 
 class NoAnswer:

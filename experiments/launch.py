@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -66,6 +67,17 @@ def refuse_keys(overrides: Sequence[str]) -> None:
                 raise ConfigError(f"{override.partition('=')[0]}: {wrong}")
 
 
+def refuse_sweep(verb: str, overrides: Sequence[str]) -> None:
+    """Keep Hydra from a sweep, and from writing its folder, where there is one person to talk with.
+
+    Raises:
+        ConfigError: the verb is ``agent``, and a sweep is asked for.
+    """
+    asked = (one.startswith(("-m", "--m")) or one.lower() == "hydra.mode=multirun" for one in overrides)
+    if verb == "agent" and any(asked):
+        raise ConfigError("agent: it talks with one person, so there is no sweep; leave out -m (--multirun)")
+
+
 def launch(verb: str, overrides: Sequence[str]) -> int:
     """Run a verb with these settings; the exit status."""
     added = next((override for override in overrides if override.startswith("+")), None)
@@ -84,6 +96,7 @@ def launch(verb: str, overrides: Sequence[str]) -> int:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         refuse_keys(overrides)
+        refuse_sweep(verb, overrides)
         importlib.import_module(f"{__package__}.{verb}").main()
     except LimitReachedError as stop:
         print(f"raise-agent: {stop}", file=sys.stderr)
@@ -99,7 +112,9 @@ def launch(verb: str, overrides: Sequence[str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"raise-agent: {where}{error.strerror or error}; check the path, permissions and space", file=sys.stderr)
     except KeyboardInterrupt as stop:
-        print(f"\nraise-agent: stopped; {str(stop) or 'nothing was under way'}", file=sys.stderr)
+        # A terminal that is gone takes no message.
+        with suppress(OSError):
+            print(f"\nraise-agent: stopped; {str(stop) or 'nothing was under way'}", file=sys.stderr)
         return _INTERRUPTED
     else:
         return _DONE

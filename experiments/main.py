@@ -67,10 +67,12 @@ def as_settings(arguments: Sequence[str], flags: Sequence[str]) -> list[str]:
             settings.append(argument)
             continue
         given = value if equals else next(left, "")
-        if not given or given.startswith("--"):
+        if not given or (not equals and given.startswith("--")):
             raise ConfigError(f"{name} needs a value, such as {name} FILE")
+        # OmegaConf would resolve ${...}, unless that and the backslashes before it are escaped.
+        plain = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", given)
         # In Hydra's grammar a quote inside quotes, and the backslashes before it, are escaped.
-        quoted = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), given)
+        quoted = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), plain)
         settings.append(f"{name[2:]}='{quoted}'")
     return settings
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from raise_agent.agent import Agent, Conversation, Question, Ready, Why
+from raise_agent.agent import Agent, Conversation, Question, Why
 from raise_agent.attributes import AttributeTable
 from raise_agent.errors import RaiseError, did_you_mean
 from raise_agent.scenario import Scenario
 
 from .tables import markdown_table, number
-from .terminal import Terminal
+from .terminal import Terminal, ToldToEnd
 from .transcript import Transcript
 
 _COMMANDS = {
@@ -27,6 +27,7 @@ _COMMANDS = {
 _QUIT = ("quit", "exit", "/quit")
 _COMMAND = re.compile(r"/[A-Za-z]+")
 FIRST, NEXT = "What would you like to ask?", "What else would you like to ask?"
+FORGOTTEN_BUT_KEPT = "Forgotten; the transcript still holds it, and is not resumed from it."
 WRITE_ON = "Write whatever you like; nothing more is asked of you. (/new begins anew.)"
 
 
@@ -39,7 +40,9 @@ class Session:
         transcript: takes what is said; goes on from its last conversation.
 
     Raises:
+        ConfigError: the transcript's file is there already.
         PolicyError: that conversation is not one of this agent's attribute table.
+        OSError: the transcript's file cannot be made.
     """
 
     def __init__(self, agent: Agent, terminal: Terminal, transcript: Transcript) -> None:
@@ -48,6 +51,7 @@ class Session:
         self._failed: RaiseError | None = None
         if transcript.last is not None:
             self._talk = agent.resume(transcript.last["state"])
+        transcript.create()
 
     @property
     def _unfinished(self) -> bool:
@@ -56,7 +60,8 @@ class Session:
 
     @property
     def _open(self) -> bool:
-        return self._talk is not None and isinstance(self._talk.turn, Question)
+        # Another policy or budget would go on where one resumed was answered; nobody has seen that question.
+        return self._talk is not None and self._unfinished and isinstance(self._talk.turn, Question)
 
     # --- who speaks ---------------------------------------------------------------------------------------------------
 
@@ -103,11 +108,10 @@ class Session:
 
     def _invited(self) -> str | None:
         """What the person writes next, asked for a query where none is open."""
-        turn = self._talk.turn if self._talk is not None else None
-        if turn is None:
+        if self._talk is None:
             self._terminal.note(f"\n{FIRST}")
-        elif isinstance(turn, Ready) and self._failed is None:
-            self._terminal.note(f"\n{NEXT if turn.urgent is None else WRITE_ON}")
+        elif not self._open and self._failed is None:
+            self._terminal.note(f"\n{NEXT if self._talk.to_json()['urgent'] is None else WRITE_ON}")
         return self._terminal.read()
 
     def _heed(self, line: str) -> None:
@@ -126,10 +130,14 @@ class Session:
         elif name == "/skip" and self._open:
             self._reply(None)
         elif name == "/again" and self._talk is not None and not self._open:
-            self._answer()
+            if isinstance(self._talk.turn, Question):
+                self._terminal.note("As it is set now, this agent would ask first: please write the query again.")
+            else:
+                self._answer()
         elif name == "/new":
             self._talk = None
-            self._terminal.note("Forgotten.")
+            self._transcript.forget()
+            self._terminal.note("Forgotten." if self._transcript.file is None else FORGOTTEN_BUT_KEPT)
         elif name == "/help":
             width = max(map(len, _COMMANDS))
             self._terminal.note("\n".join(f"{name:{width}}  {what}" for name, what in _COMMANDS.items()))
@@ -175,8 +183,8 @@ class Session:
         except RaiseError as error:
             self._fail(error, "The conversation is kept: /again has it answered once more")
             return
-        except KeyboardInterrupt:
-            if not self._terminal.interactive:
+        except KeyboardInterrupt as stop:
+            if isinstance(stop, ToldToEnd) or not self._terminal.interactive:
                 raise
             self._terminal.note("Broken off. /again has it answered once more.")
             return

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
-from typing import TextIO
+from types import FrameType
+from typing import NoReturn, TextIO
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What could move the cursor or change a terminal's settings, were a model to write it."""
 _DIM, _BOLD, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _PROMPT, _MORE = "> ", "... "
+
+
+class ToldToEnd(KeyboardInterrupt):
+    """The process was told to end, or its terminal is gone: not to be taken for Ctrl-C."""
+
+
+@contextmanager
+def told_to_end() -> Iterator[None]:
+    """SIGTERM and SIGHUP, where not ignored, raise ``ToldToEnd`` in here: once, so that no cleaning up is cut short."""
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        for other in numbers:
+            signal.signal(other, signal.SIG_IGN)
+        raise ToldToEnd(f"{signal.Signals(number).name} came")
+
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Terminal:
@@ -78,8 +102,10 @@ class Terminal:
                 self._write(_CONTROL.sub("", piece))
                 told.append(piece)
         finally:
-            if "".join(told):
-                self._write("\n")
+            # A terminal that is gone takes no more, and must not hide what ended the text.
+            with suppress(OSError):
+                if "".join(told):
+                    self._write("\n")
             close = getattr(pieces, "close", None)
             if close is not None:
                 close()

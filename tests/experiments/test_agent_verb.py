@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import signal
 import stat
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from raise_agent.agent import Agent
 from raise_agent.agent.conversation import STAY_SAFE
@@ -28,6 +30,7 @@ from raise_agent.agent.urgent import HELP
 from raise_agent.attributes import penguin_table
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ModelError
+from raise_agent.experiments import agent
 from raise_agent.experiments.main import as_settings
 from raise_agent.experiments.session import Session
 from raise_agent.experiments.terminal import Terminal
@@ -317,6 +320,33 @@ def test_resumed_at_any_point_it_ends_as_if_never_interrupted(tmp_path: Path, cu
     assert [one["answered"] for one in json.loads(whole.read_text())["conversations"]] == [True, False]
 
 
+def test_a_query_after_an_answer_that_was_resumed_replies_to_no_question(tmp_path: Path) -> None:
+    file = tmp_path / "t.json"
+    session_of(["Should I?", "I'm 42"], Recorded(), file)[0].converse()
+    # With the larger budget the answered conversation would be asked on.
+    session, sink = session_of(["/again", "", "/skip", "Should I stay?"], Recorded(), file, file, questions=3)
+    session.converse()
+    before, after = sink.getvalue().split("No question is open.")
+    assert not any(attribute.question in before for attribute in TABLE)
+    assert "would ask first" in before
+    assert TABLE[2].question in after
+    first, second = json.loads(file.read_text())["conversations"]
+    assert (first["answered"], first["state"]["known"]) == (True, {"age": "35-44"})
+    assert (second["state"]["query"], second["state"]["known"]) == ("Should I stay?", {"age": "35-44"})
+
+
+@pytest.mark.parametrize("lines", [["Should I?"], ["Should I?", "I'm 42"]])
+def test_what_was_forgotten_is_not_resumed(tmp_path: Path, lines: list[str]) -> None:
+    file = tmp_path / "t.json"
+    session_of([*lines, "/new"], Recorded(), file)[0].converse()
+    session, sink = session_of(["Should I stay?"], Recorded(), file, file)
+    session.converse()
+    assert sink.getvalue().splitlines()[1:] == ["What would you like to ask?", TABLE[0].question]
+    conversations = json.loads(file.read_text())["conversations"]
+    assert [one["forgotten"] for one in conversations] == [True, False]
+    assert conversations[1]["state"]["known"] == {}
+
+
 def test_every_turn_is_on_disk_before_the_next(tmp_path: Path) -> None:
     file = tmp_path / "t.json"
     asked = list[int]()
@@ -395,6 +425,33 @@ def test_ctrl_c_breaks_off_the_answer_and_then_the_conversation(monkeypatch: pyt
     assert len(responder.asked) == 2
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_told_to_end_it_ends_in_an_answer_too_and_cleans_up(
+    talk: Talk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    class Typed(Terminal):
+        def __init__(self, source: Any, sink: Any) -> None:
+            super().__init__(source, sink)
+            self.interactive = True
+
+    def respond(self: agent.NoAnswer, query: str, known: Known) -> Iterator[str]:
+        assert [path for path in tmp_path.iterdir() if path.is_dir()]
+        yield "Part one"
+        os.kill(os.getpid(), number)
+        yield ", part two"
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(agent, "Terminal", Typed)
+    monkeypatch.setattr(agent.NoAnswer, "respond", respond)
+    before = signal.getsignal(number)
+    done = talk(["Should I?", "what follows is not read"], ORDER, "budget=0", status=130)
+    assert "part two" not in done.stdout + done.stderr
+    assert "Broken off" not in done.stdout
+    assert number.name in done.stderr
+    assert signal.getsignal(number) is before
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_script_is_told_that_the_answer_failed() -> None:
     session, _ = session_of(["Should I?", "I'm 42"], Recorded(failures=1))
     with pytest.raises(ModelError, match="broke off"):
@@ -455,6 +512,9 @@ def test_a_served_answer_is_streamed_and_an_answer_that_failed_may_be_had_again(
         (["method=random", "--resume", "none.json"], ["none.json", "No such file"]),
         (["method=random", "--resume", "there.json"], ["there.json is not a transcript"]),
         (["method=random", "profil=3"], ["did you mean 'profile'"]),
+        (["method=random", "-m"], ["-m", "no sweep"]),
+        (["--multirun", "method=random,static"], ["-m", "no sweep"]),
+        (["method=random", "hydra.mode=MULTIRUN"], ["-m", "no sweep"]),
     ],
 )
 def test_a_mistake_gets_one_clear_message(
@@ -472,10 +532,42 @@ def test_a_mistake_gets_one_clear_message(
     assert done.stdout == ""
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(lambda text: text != "???"))
+@example("a${b}.json")
+@example("'\\\\${oc.env:HOME}\\${'\\")
 def test_a_flag_takes_any_value_as_it_stands(value: str) -> None:
     (setting,) = as_settings([f"--profile={value}"], ["profile"])
-    assert OverridesParser.create().parse_override(setting).value() == value
+    assert OmegaConf.create({"profile": OverridesParser.create().parse_override(setting).value()}).profile == value
+
+
+def test_a_transcript_may_have_any_name(talk: Talk, tmp_path: Path) -> None:
+    talk(["Should I?"], ORDER, "--transcript", "a${b}.json")
+    assert said(tmp_path / "a${b}.json")[0][0]["text"] == "Should I?"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": SECRET},
+        {"known": {SECRET: SECRET}},
+        {"query": f"{SECRET} \ud800"},
+        {"asked": SECRET},
+    ],
+)
+def test_a_file_that_cannot_be_resumed_is_not_repeated_and_leaves_no_other(
+    talk: Talk, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    talk(["Should I?"], ORDER, "--transcript", "t.json")
+    data = json.loads((tmp_path / "t.json").read_text())
+    data["conversations"][0]["state"] |= change
+    (tmp_path / "bad.json").write_text(json.dumps(data))
+    for transcript in ("new/t.json", "bad.json"):
+        done = talk(["quit"], ORDER, "--resume", "bad.json", "--transcript", transcript, status=2)
+        assert done.stderr.splitlines()[-1].startswith("raise-agent: ")
+        for never in ("Traceback", SECRET):
+            assert never not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.json", "t.json"]
+    assert json.loads((tmp_path / "bad.json").read_text()) == data
 
 
 # --- on a terminal ----------------------------------------------------------------------------------------------------
