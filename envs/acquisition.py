@@ -15,7 +15,7 @@ import numpy.typing as npt
 from raise_agent.attributes import AttributeTable, penguin_table
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.encoders.hashing import HashingEncoder
-from raise_agent.errors import ConfigError, MissingExtraError, did_you_mean
+from raise_agent.errors import ConfigError, MissingExtraError, TableError, did_you_mean
 from raise_agent.models.base import Evaluation, EvaluationRequest
 from raise_agent.models.simulated import SimulatedSafetyModel
 from raise_agent.scenario import Scenario
@@ -326,12 +326,18 @@ class AttributeAcquisitionEnv(gymnasium.Env[Observation, SupportsIndex]):
 
         Args:
             query: what the user wrote.
-            known: answers so far by attribute key, name or alias; None for a question asked and declined.
+            known: answers so far by attribute key, name or alias; None for a question asked and declined, as is blank
+                text and what the table takes for unknown.
 
         Raises:
-            TableError: an attribute is unknown.
+            TableError: an attribute is unknown or given twice.
         """
-        told = {self.table.index(spelling): value for spelling, value in known.items()}
+        told: dict[int, str | None] = {}
+        for spelling, value in known.items():
+            index = self.table.index(spelling)
+            if index in told:
+                raise TableError(f"{spelling!r} is given twice")
+            told[index] = None if value is None else self.table.text_of(value)
         answers = np.zeros((self.rules.n_attributes, self._codes.encoder.dimension), dtype=np.float32)
         for index, value in told.items():
             if value is not None:

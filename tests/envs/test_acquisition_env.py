@@ -490,6 +490,13 @@ def test_what_a_conversation_elsewhere_would_show_is_what_the_env_shows(decline:
     assert declined
     with pytest.raises(TableError, match="shoe"):
         env.observe("Should I?", {"shoe": "42"})
+    with pytest.raises(TableError, match="twice"):
+        env.observe("Should I?", {"age": "25-34", "Age": None})
+    refused = env.observe("Should I?", {"age": None})
+    for blank in ("not specified", " "):
+        shown = env.observe("Should I?", {"age": blank})
+        for key, array in refused.items():
+            np.testing.assert_array_equal(shown[key], array)
 
 
 def test_info_and_rendering_show_no_answer() -> None:

@@ -6,6 +6,7 @@ with live(settings, table) as models:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -137,19 +138,34 @@ class LiveAgent:
         The rule of ``raise_agent.agent.urgent`` is asked in any case.
         """
         try:
-            return self._background.wait(self._agent.watch(said))
+            return self._result(self._agent.watch(said))
         except (CallFailed, ModelError):
             return None
 
+    def _result(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        return self._background.wait(_in_time(work) if self._goes_on else work)
+
     def _decided(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         try:
-            return self._background.wait(work)
+            return self._result(work)
         except CallFailed as failed:
             raise NoDecisionError(str(failed)) from None
         except ModelError:
             if not self._goes_on:
                 raise
             raise NoDecisionError("the server is gone, or refuses the request") from None
+
+
+async def _in_time(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """The result of a decision that a person waits for.
+
+    Raises:
+        ModelError: there is none within ``PATIENCE``.
+    """
+    try:
+        return await asyncio.wait_for(work, PATIENCE)
+    except asyncio.TimeoutError:
+        raise ModelError(f"no decision within {PATIENCE:g} s") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -164,6 +165,15 @@ def test_a_server_that_is_gone_ends_an_evaluation_and_not_a_conversation() -> No
             choose(agent)
         assert not isinstance(gone.value, NoDecisionError)
         with pytest.raises(NoDecisionError, match="the server is gone"):
+            choose(models.agent)
+        assert models.agent.watch("I am tired.") is None
+
+
+def test_a_person_is_not_kept_waiting_by_a_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(StandIn()) as server, live(settings(server), TABLE) as models:
+        monkeypatch.setattr("raise_agent.models.served.live.PATIENCE", 0.2)
+        server.stand_in = replace(server.stand_in, latency=30.0)
+        with pytest.raises(NoDecisionError):
             choose(models.agent)
         assert models.agent.watch("I am tired.") is None
 
