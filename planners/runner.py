@@ -114,6 +114,12 @@ BREADTH = 4
 a server's prefix cache holds of a scenario is still there when the scenario's next request comes."""
 
 
+def _tell_unless_interrupted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An interrupt that comes in the middle of a task is raised to the caller; the loop need not tell of it again."""
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)
+
+
 @contextmanager
 def _rare_collection() -> Iterator[None]:
     """Look for reference cycles seldom: walking thousands of live search trees again and again costs a quarter."""
@@ -249,6 +255,7 @@ class Runner:
             return asyncio.run(self._run(tasks, origin))
 
     async def _run(self, tasks: Sequence[Task[Found]], origin: str) -> list[Found]:
+        asyncio.get_running_loop().set_exception_handler(_tell_unless_interrupted)
         self.tally.searches += len(tasks)
         found: dict[int, Found] = {}
         upcoming = iter(enumerate(tasks))
