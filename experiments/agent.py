@@ -64,10 +64,10 @@ def main(cfg: DictConfig) -> None:
             models.watch,
             table=table if any(attribute.values for attribute in table) else None,
         )
-        made_by = {"agent": described(cfg.method), "llm": cfg.llm.name, "simulated": models.simulated}
+        made_by = {"agent": described(method), "llm": cfg.llm.name, "simulated": models.simulated}
         files = [None if name is None else Path(name) for name in (cfg.transcript, cfg.resume)]
         session = Session(agent, terminal, open_transcript(made_by, *files))
-        for line in announced(cfg, distilled, models, scenario):
+        for line in announced(cfg, method, distilled, models, scenario):
             terminal.note(line)
         if scenario is not None:
             session.play(scenario)
@@ -120,9 +120,8 @@ def chosen(entry: Any) -> str | AgentMethod:
     return method
 
 
-def described(entry: Any) -> dict[str, Any]:
+def described(method: str | AgentMethod) -> dict[str, Any]:
     """The method as plain data: policy, abstention, settings."""
-    method = chosen(entry)
     if isinstance(method, str):
         return {"policy": method, "abstention": "exported"}
     settings = {**method.policy_settings, **method.abstention_settings}
@@ -130,7 +129,7 @@ def described(entry: Any) -> dict[str, Any]:
 
 
 def _distilled(cfg: DictConfig, method: str | AgentMethod) -> AcquisitionPolicy | None:
-    if method != _EXPORTED and isinstance(method, AgentMethod) and method.policy != "distilled":
+    if isinstance(method, AgentMethod) and method.policy != "distilled":
         if cfg.policy is not None:
             raise ConfigError(f"policy: {cfg.policy} is not used by method {method.policy!r}; leave one of them out")
         return None
@@ -239,10 +238,14 @@ def _planned(cfg: DictConfig, method: AgentMethod, table: AttributeTable) -> Pla
 
 
 def announced(
-    cfg: DictConfig, distilled: AcquisitionPolicy | None, models: TalkingModels, scenario: Scenario | None
+    cfg: DictConfig,
+    method: str | AgentMethod,
+    distilled: AcquisitionPolicy | None,
+    models: TalkingModels,
+    scenario: Scenario | None,
 ) -> Iterator[str]:
     """Who asks, who answers, what is kept."""
-    made_of = described(cfg.method)
+    made_of = described(method)
     yield (
         f"Questions by {', '.join(f'{key} {value}' for key, value in made_of.items())}"
         f"{f', {cfg.policy}' if cfg.policy else ''}; at most {_budget(cfg, distilled)} a query."
@@ -250,7 +253,6 @@ def announced(
     if distilled is not None and distilled.simulated:
         yield "This policy was distilled from simulated scores: use it to try things out, not with people."
     if models.simulated:
-        method = chosen(cfg.method)
         decides = isinstance(method, AgentMethod) and method.asks_a_model
         what = ", and what decides about questions is simulated" if decides else ""
         yield f"llm=simulated: there is no language model here, so no answer is generated{what}."

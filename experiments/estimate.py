@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -88,7 +88,7 @@ def estimate(bench: Bench, name: str, settings: Mapping[str, Any], scenarios: Se
         # Searches that are cut short rank less, too.
         rankings *= bench.cfg.spend / searching
         searching = bench.cfg.spend
-    exploring = _unexplored(bench, scenarios)
+    exploring = _missing(bench, scenarios, partial(random_prefixes, bench))
     wanted = searching + exploring + unordered
     stored = 0
     if not unordered:
@@ -124,22 +124,14 @@ def estimate(bench: Bench, name: str, settings: Mapping[str, Any], scenarios: Se
 
 def _unordered(bench: Bench) -> int:
     """Evaluations that are missing before the fixed order of attributes is known."""
-    identity = bench.store.identity(bench.safety.identity)
-    sample = bench.scenarios.train[: bench.cfg.sensitivity_scenarios]
-    return sum(
-        len({(subset, 0) for subset in at_most_one(s)} - bench.store.evaluations(identity, s.digest).keys())
-        for s in sample
-    )
+    return _missing(bench, bench.scenarios.train[: bench.cfg.sensitivity_scenarios], at_most_one)
 
 
-def _unexplored(bench: Bench, scenarios: Sequence[Scenario]) -> int:
-    """Evaluations beside the searches that are missing."""
+def _missing(bench: Bench, scenarios: Sequence[Scenario], wanted: Callable[[Scenario], Iterable[int]]) -> int:
+    """How many evaluations of these subsets, first samples, the store lacks."""
     identity = bench.store.identity(bench.safety.identity)
     return sum(
-        len(
-            {(s, 0) for s in random_prefixes(bench, scenario)}
-            - bench.store.evaluations(identity, scenario.digest).keys()
-        )
+        len({(subset, 0) for subset in wanted(scenario)} - bench.store.evaluations(identity, scenario.digest).keys())
         for scenario in scenarios
     )
 

@@ -64,14 +64,12 @@ def check_evaluation(cfg: DictConfig) -> None:
     """
     methods = [method_of(entry) for entry in cfg.methods]
     valid = reserved_names()
-    for entry in cfg.methods:
-        label = labels_of([entry])[0]
-        if not isinstance(entry, str) and label in valid:
-            raise ConfigError(f"evaluate.methods: {label!r} is the name of a method of its own; give another label")
-    for name in methods:
-        if isinstance(name, str) and name not in valid:
-            raise ConfigError(f"evaluate.methods: unknown method {name!r}: {did_you_mean(name, valid)}")
     names = labels_of(cfg.methods)
+    for entry, method, name in zip(cfg.methods, methods, names, strict=True):
+        if not isinstance(entry, str) and name in valid:
+            raise ConfigError(f"evaluate.methods: {name!r} is the name of a method of its own; give another label")
+        if isinstance(method, str) and name not in valid:
+            raise ConfigError(f"evaluate.methods: unknown method {name!r}: {did_you_mean(name, valid)}")
     if len(set(names)) != len(names) or not names:
         raise ConfigError("evaluate.methods must name at least one method, each once")
     if not 0 <= cfg.decline <= 1:

@@ -11,6 +11,8 @@ from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn, TextIO
 
+from raise_agent.text import well_formed
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What could move the cursor or change a terminal's settings, were a model to write it."""
 _DIM, _BOLD, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
@@ -71,7 +73,7 @@ class Terminal:
             if not line.endswith("\\"):
                 break
         # Lone surrogates, which some locales make of odd bytes, fit in no file and no request.
-        return "\n".join(parts).encode("utf-8", "replace").decode().strip() if parts else None
+        return well_formed("\n".join(parts)).strip() if parts else None
 
     def _line(self, prompt: str) -> str | None:
         if self.interactive:

@@ -12,7 +12,7 @@ import numpy as np
 
 from raise_agent.planners.runner import Runner, Task, score_subsets
 from raise_agent.policies import AcquisitionPolicy
-from raise_agent.policies.decisions import ANSWER
+from raise_agent.policies.distilled import DistilledPolicy
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import mask_of
 
@@ -153,17 +153,20 @@ def calibrate(
 def _turns(policy: AcquisitionPolicy, scenario: Scenario, talk: Conversation, row: int) -> list[Turn]:
     turns = []
     refused = mask_of(talk.asked) & ~talk.known
+    distilled = DistilledPolicy(policy)
     for asked in range(min(len(talk.asked) + 1, policy.budget)):
         before = known_after(talk, asked)
         seen = seen_by_agent(scenario, talk.asked[:asked], before)
-        scores = dict(policy.decide(scenario.query, dict(seen.items())).scores)
-        now = scores.pop(ANSWER)
-        best = max(scores, key=lambda key: scores[key])
+        ranking = distilled.rank(scenario.query, dict(seen.items()))
+        best, now, spread = ranking.best, ranking.now, ranking.spread
+        assert best is not None
+        assert now is not None
+        assert spread is not None
         index = policy.table.index(best)
         if refused >> index & 1 or not scenario.profile.known >> index & 1:
             continue
-        forecast = scores[best] + policy.table[index].cost - now
-        turns.append(Turn(row, asked, before, before | 1 << index, forecast, policy.spread(forecast)))
+        forecast = ranking.scores[best] + policy.table[index].cost - now
+        turns.append(Turn(row, asked, before, before | 1 << index, forecast, spread))
     return turns
 
 

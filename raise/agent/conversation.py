@@ -22,6 +22,7 @@ from typing import Any, Protocol, get_args
 from raise_agent.attributes import Attribute, AttributeTable, penguin_table
 from raise_agent.errors import ConfigError, PolicyError
 from raise_agent.policies.contract import Abstention, Known, Policy
+from raise_agent.text import well_formed
 
 from .danger import Family
 from .replies import read_reply
@@ -127,7 +128,7 @@ class Agent:
         """
         if not isinstance(query, str):
             raise PolicyError(f"the query must be text, not {type(query).__name__}")
-        talk = Conversation(self, _encodable(query))
+        talk = Conversation(self, well_formed(query))
         if after is not None:
             talk._known, talk._since_urgent = dict(after._known), list(after._since_urgent)
         talk._hear(talk.query, about=None)
@@ -140,11 +141,6 @@ class Agent:
             PolicyError: it is not a saved conversation of this format and attribute table.
         """
         return Conversation._load(self, saved)
-
-
-def _encodable(text: str) -> str:
-    """Without lone surrogates, which no server takes."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _stay_safe_and(pieces: Iterator[str]) -> Iterator[str]:
@@ -205,7 +201,7 @@ class Conversation:
         about = self._asked_about()
         if not isinstance(text, str):
             raise PolicyError(f"the reply must be text, not {type(text).__name__}")
-        return self._step(lambda: self._hear(_encodable(text), about))
+        return self._step(lambda: self._hear(well_formed(text), about))
 
     def decline(self) -> Turn:
         """The user will not reply to the present question.
@@ -328,7 +324,7 @@ class Conversation:
                 and 0 <= unclear < _TRIES
                 and all(isinstance(text, str) for text in since)
                 and isinstance(saved["since_urgent"], list)
-                and all(_encodable(t) == t for t in (talk.query, *since, *known.values()) if t is not None)
+                and all(well_formed(t) == t for t in (talk.query, *since, *known.values()) if t is not None)
             )
             found = saved["urgent"]
             danger = None if found is None else Urgent(*found)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError
+from raise_agent.text import well_formed
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -116,11 +117,6 @@ def quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def well_formed(texts: Sequence[str]) -> list[str]:
-    """The texts with each lone surrogate replaced, on which tokenizers fail."""
-    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-
-
 class SentenceTransformerEncoder:
     """A sentence-transformers model.
 
@@ -155,9 +151,9 @@ class SentenceTransformerEncoder:
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Unit vectors, shape (texts, dimension); a blank text gives zeros."""
-        encoded = self._network.encode(
-            well_formed(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
-        )
+        # Tokenizers fail on halves of a character.
+        whole = [well_formed(text) for text in texts]
+        encoded = self._network.encode(whole, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
         vectors = np.array(encoded, dtype=np.float32).reshape(len(texts), self._dimension)
         vectors[[not text.strip() for text in texts]] = 0.0
         return vectors

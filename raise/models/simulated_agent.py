@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from raise_agent.attributes import AttributeTable
 from raise_agent.policies.contract import Known
 from raise_agent.policies.model import OPTIONS, Form
+from raise_agent.policies.retrieval import path_votes
 from raise_agent.scenario import Disclosure
 
 from .simulated import SimulatedPrior
@@ -54,10 +55,7 @@ class SimulatedAgent:
         """Half its own guess, half what the examples would ask next, by the reciprocal of the rank."""
         guess = self._expected(query, known)
         own = {key: guess[key] for key in unasked}
-        said = dict.fromkeys(unasked, 0.0)
-        for path in examples:
-            for rank, key in enumerate((key for key in path if key in said), start=1):
-                said[key] += 1.0 / rank
+        said = path_votes(((path, 1.0) for path in examples), unasked)
         own_total, said_total = sum(own.values()), sum(said.values())
         trust = TRUST if said_total else 0.0
         return {

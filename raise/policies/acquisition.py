@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from raise_agent.attributes import AttributeTable
 from raise_agent.errors import PolicyError, RaiseError, TableError
+from raise_agent.text import well_formed
 
 from .batch import BatchScorer, Known, query_vectors
 from .card import CARD, card_for, is_unedited
@@ -96,6 +97,11 @@ class AcquisitionPolicy:
     def parts(self) -> PolicyParts:
         """What it is made of; not to be changed."""
         return self._parts
+
+    @property
+    def network(self) -> PolicyNetwork:
+        """What forecasts; takes ``inputs``."""
+        return self._network
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> AcquisitionPolicy:
@@ -371,7 +377,7 @@ class AcquisitionPolicy:
         return golden
 
     def _encode_one(self, query: str) -> Array:
-        return self._parts.encoder.encode([_encodable(query)])
+        return self._parts.encoder.encode([well_formed(query)])
 
     def _read(self, known: Mapping[Any, object]) -> dict[int, str | None]:
         """Answers by attribute index; a value that only says "unknown" counts as declined."""
@@ -446,11 +452,6 @@ def _text(value: object, key: str, table: AttributeTable) -> str | None:
         return table.text_of(value)
     except ValueError:
         raise PolicyError(f"{wanted}; it has too many digits") from None
-
-
-def _encodable(text: str) -> str:
-    """Without lone surrogates, which not every encoder takes; "?" is no word to any of them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _plain(decision: Decision) -> dict[str, Any]:

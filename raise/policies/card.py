@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from raise_agent.errors import PolicyError
+from raise_agent.text import well_formed
 
 from .folder import PolicyParts
 
@@ -63,7 +64,7 @@ def policy_card(
     ]
     text = "\n\n".join(blocks) + "\n"
     # What came from data may hold halves of a character, which no file in UTF-8 can.
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return well_formed(text)
 
 
 def card_for(file: Path, parts: PolicyParts, **settings: Any) -> str:

@@ -11,7 +11,6 @@ from raise_agent.attributes import AttributeTable
 from .acquisition import AcquisitionPolicy
 from .contract import Known, Ranking
 from .decisions import ANSWER
-from .network import PolicyNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,7 @@ class DistilledPolicy:
 
     def _ahead(self, query: str, known: Known) -> dict[str, float]:
         """The same before any answer is heard: what was asked counts with what it was expected to bring."""
-        parts = self.policy.parts
-        forecast = PolicyNetwork(parts.shape, parts.weights).forward(**self.policy.inputs(query))
+        forecast = self.policy.network.forward(**self.policy.inputs(query))
         gains, factors = forecast.gains[0], forecast.factors[0]
         asked = np.isin(self.table.keys, list(known))
         total = factors[asked].sum(axis=0)

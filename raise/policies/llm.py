@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from raise_agent.attributes import AttributeTable
-from raise_agent.errors import ConfigError
-
 from .contract import Known, Ranking
 from .model import Chooser, NoDecisionError, shares
-from .retrieval import PlannedPaths, shown, votes
+from .retrieval import OnPaths, PlannedPaths, shown, votes
 
 
 @dataclass(frozen=True, slots=True)
-class LLMPolicy:
+class LLMPolicy(OnPaths):
     """Asks what a model names, which is shown the paths of the ``k`` nearest queries that were planned for.
 
     The model can name nothing but attributes not asked yet. Where it names none, the votes of those paths decide, as
@@ -24,15 +21,6 @@ class LLMPolicy:
     chooser: Chooser
     k: int = 5
     """How many queries (paper: 5; 3 to 10 did as well)."""
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ConfigError(f"k must be 1 or more queries, not {self.k}")
-
-    @property
-    def table(self) -> AttributeTable:
-        """The attributes of the paths."""
-        return self.planned.table
 
     def rank(self, query: str, known: Known) -> Ranking:
         """The model's weights of the attributes not asked yet, summing to 1; votes where it failed."""

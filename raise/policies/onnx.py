@@ -26,7 +26,6 @@ from raise_agent.files import atomic_write_bytes
 
 from .acquisition import AcquisitionPolicy
 from .batch import Known
-from .network import PolicyNetwork
 
 TOLERANCE = 1e-5
 """Most that an output may lie off numpy's, in score points."""
@@ -155,12 +154,11 @@ def _difference(data: bytes, policy: AcquisitionPolicy, states: dict[str, Any]) 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(data, settings, providers=["CPUExecutionProvider"])
-    network = PolicyNetwork(policy.parts.shape, policy.parts.weights)
     count = len(states["query"])
     apart = [0.0]
     for rows in (slice(0, count), *(slice(row, row + 1) for row in range(count))):
         part = {name: array[rows] for name, array in states.items()}
-        forecast = network.forward(**part)
+        forecast = policy.network.forward(**part)
         now, gains = session.run(["now", "gains"], part)
         apart += [float(np.abs(now - forecast.now).max()), float(np.abs(gains - forecast.gains).max())]
     return float(np.max(apart))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,8 +62,25 @@ class PlannedPaths:
         return [Neighbour(place, float(similarities[place]), self._paths[place]) for place in places]
 
 
+class OnPaths:
+    """What policies that go by the ``k`` nearest planned paths have in common."""
+
+    __slots__ = ()
+    planned: PlannedPaths
+    k: int
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ConfigError(f"k must be 1 or more queries, not {self.k}")
+
+    @property
+    def table(self) -> AttributeTable:
+        """The attributes of the paths."""
+        return self.planned.table
+
+
 @dataclass(frozen=True, slots=True)
-class RetrievalPolicy:
+class RetrievalPolicy(OnPaths):
     """Asks what most of the nearest queries' paths would ask next.
 
     Each of the ``k`` nearest paths, less what was asked already, votes for its r-th attribute with weight
@@ -75,15 +92,6 @@ class RetrievalPolicy:
     k: int = 5
     """How many queries (paper: 5; 3 to 10 did as well)."""
 
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ConfigError(f"k must be 1 or more queries, not {self.k}")
-
-    @property
-    def table(self) -> AttributeTable:
-        """The attributes of the paths."""
-        return self.planned.table
-
     def rank(self, query: str, known: Known) -> Ranking:
         """Votes for each attribute not asked yet."""
         near = self.planned.nearest(query, self.k)
@@ -93,10 +101,15 @@ class RetrievalPolicy:
 
 def votes(near: Sequence[Neighbour], unasked: Sequence[str]) -> dict[str, float]:
     """What the paths of these queries say of each unasked attribute."""
+    return path_votes(((neighbour.path, max(neighbour.similarity, 0.0)) for neighbour in near), unasked)
+
+
+def path_votes(paths: Iterable[tuple[Sequence[str], float]], unasked: Sequence[str]) -> dict[str, float]:
+    """For each unasked attribute the sum, over paths with a weight, of weight / rank among the unasked."""
     total = dict.fromkeys(unasked, 0.0)
-    for neighbour in near:
-        for rank, key in enumerate((key for key in neighbour.path if key in total), start=1):
-            total[key] += max(neighbour.similarity, 0.0) / rank
+    for path, weight in paths:
+        for rank, key in enumerate((key for key in path if key in total), start=1):
+            total[key] += weight / rank
     return total
 
 

@@ -31,6 +31,8 @@ PAGE_SECONDS = 15.0
 """Most that a page takes which no model has to think about."""
 FIRST_DELAY, LONGEST_DELAY = 0.25, 15.0
 """Seconds before a request is made again: doubled from the first to the longest."""
+_FAILURES = (aiohttp.ClientError, OSError, asyncio.TimeoutError, CallFailed)
+"""What an attempt may end in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +230,9 @@ class Client:
         failed: CallFailed | None = None
         try:
             reply = read_reply(await self._post(endpoint, body))
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+        except _FAILURES as error:
             failed = self._lost(error)
-        except CallFailed as unusable:
-            failed = unusable
-        self._record(route, endpoint, failed)
-        if failed is not None:
-            raise failed
+        self._settle(route, endpoint, failed)
         return reply
 
     async def _events(self, route: Route, endpoint: Endpoint, body: bytes) -> AsyncGenerator[Event, None]:
@@ -259,18 +257,15 @@ class Client:
                         raise CallFailed(Failure.CONNECTION, "the stream ended before the answer did")
         except ValueError:
             failed = CallFailed(Failure.UNREADABLE, "a line without end")
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+        except _FAILURES as error:
             failed = self._lost(error)
-        except CallFailed as unusable:
-            failed = unusable
-        self._record(route, endpoint, failed)
-        if failed is not None:
-            raise failed
+        self._settle(route, endpoint, failed)
 
-    def _record(self, route: Route, endpoint: Endpoint, failed: CallFailed | None) -> None:
-        """What became of an attempt goes into the endpoint's limit and health.
+    def _settle(self, route: Route, endpoint: Endpoint, failed: CallFailed | None) -> None:
+        """What became of an attempt goes into the endpoint's limit and health; a failure is raised.
 
         Raises:
+            CallFailed: ``failed``.
             ModelError: no endpoint of the route has answered for longer than the patience.
         """
         endpoint.limit.record(
@@ -283,6 +278,8 @@ class Client:
             self._switchboard.unreachable(route, endpoint, refused=failed.kind is Failure.REFUSED)
         else:
             self._switchboard.succeeded(endpoint)
+        if failed is not None:
+            raise failed
 
     async def _post(self, endpoint: Endpoint, body: bytes) -> bytes:
         async with self._chat(endpoint, body) as response:
@@ -333,7 +330,9 @@ class Client:
             raise self._lost(error) from None
 
     def _lost(self, error: Exception) -> CallFailed:
-        """What it means that no answer came."""
+        """What it means that no answer came, or none that can be used."""
+        if isinstance(error, CallFailed):
+            return error
         if isinstance(error, (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError)):
             return CallFailed(Failure.REJECTED, "its TLS certificate is not accepted")
         if isinstance(error, aiohttp.ClientConnectorError):
