@@ -15,7 +15,7 @@ VERBS = {
     "evaluate": "compare methods on scenarios that nobody planned over",
     "benchmark": "compare planners on families of problems, at equal evaluations",
     "agent": "talk to it on the terminal; --profile plays a user, --transcript saves the conversation",
-    "penguin": "write scenarios as JSON Lines",
+    "scenarios": "write scenarios as JSON Lines",
     "doctor": "is the server up, which features has it, how fast is it, what to set",
     "prompts": "show what the models are sent, on a made-up case",
 }

@@ -373,6 +373,7 @@ def test_the_runtime_imports_no_heavy_library_and_only_runtime_modules() -> None
         "policies",
         "scenario",
         "subsets",
+        "text",
     }
 
 

@@ -264,7 +264,7 @@ def test_the_agent_is_shown_nothing_of_a_profile_that_it_did_not_ask_for() -> No
 
 
 def test_a_scenario_is_named_by_id_index_or_file(talk: Talk, cli: Cli) -> None:
-    cli("penguin", "data.n=6", "output=six.jsonl")
+    cli("scenarios", "data.n=6", "output=six.jsonl")
     line = Path("six.jsonl").read_text().splitlines()[4]
     Path("one.jsonl").write_text(line)
     played = [

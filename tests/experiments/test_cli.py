@@ -192,7 +192,7 @@ def test_with_everything_unscored_no_number_is_made_up(cli: Cli, tmp_path: Path)
         (["plan", "data.n"], ["data.n"]),
         (["plan", "llm.judge_noise=-1"], ["judge_noise"]),
         (["plan", "planner=static", "planner.order=[age,moon]"], ["moon"]),
-        (["penguin"], ["output"]),
+        (["scenarios"], ["output"]),
     ],
 )
 def test_a_mistake_gets_one_clear_message(cli: Cli, tmp_path: Path, arguments: list[str], said: list[str]) -> None:
@@ -219,8 +219,8 @@ def test_bad_records_can_be_skipped_and_are_counted(cli: Cli, tmp_path: Path) ->
 
 
 def test_penguin_writes_what_files_reads(cli: Cli, tmp_path: Path) -> None:
-    cli("penguin", "data.n=60", "output=a.jsonl")
-    cli("penguin", "data=files", "data.path=a.jsonl", "output=b.jsonl")
+    cli("scenarios", "data.n=60", "output=a.jsonl")
+    cli("scenarios", "data=files", "data.path=a.jsonl", "output=b.jsonl")
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
     assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 60
 

@@ -1,4 +1,4 @@
-"""``raise-agent penguin``: write scenarios as JSON Lines."""
+"""``raise-agent scenarios``: write scenarios as JSON Lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .assembly import make_table, read_scenarios
 from .config import CONF
 
 
-@hydra.main(version_base="1.3", config_path=CONF, config_name="penguin")
+@hydra.main(version_base="1.3", config_path=CONF, config_name="scenarios")
 def main(cfg: DictConfig) -> None:
     """Write the scenarios of the ``data`` group to ``output``."""
     scenarios, skipped, duplicates = read_scenarios(cfg.data, make_table(cfg.attributes))
