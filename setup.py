@@ -52,6 +52,7 @@ setup(
         "raise_agent.agent": ["*.json"],
         "raise_agent.data": ["*.json"],
         "raise_agent.models.served": ["prompts/*.yaml"],
+        "raise_agent.experiments": ["*.json"],
         "raise_agent.conf": ["*.yaml", "*/*.yaml", "*/*/*.yaml"],
     },
     install_requires=["numpy>=1.26", "safetensors>=0.4.3"],
