@@ -42,7 +42,8 @@ def train(bench: Bench, steps: int, seed: int = 0) -> LearnedPolicy:
     assert isinstance(bench.safety, SimulatedSafetyModel), "every step is scored on its own: too slow if served"
     score, planned = simulated_score(bench.safety), bench.scenarios.planned
     env = AttributeAcquisitionEnv(scenarios=planned, table=bench.table, budget=bench.cfg.budget, score=score)
-    model = MaskablePPO("MultiInputPolicy", EndAtBudget(env), gamma=1.0, seed=seed, device="cpu")
+    ahead = min(2048, steps)  # collected before each update, all of them
+    model = MaskablePPO("MultiInputPolicy", EndAtBudget(env), n_steps=ahead, gamma=1.0, seed=seed, device="cpu")
     return LearnedPolicy(model.learn(steps), env)
 
 

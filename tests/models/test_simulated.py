@@ -429,7 +429,7 @@ def test_a_number_of_any_length_has_a_severity() -> None:
 # Bounds, batches, identity of content
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.none() | st.text(max_size=12) | st.sampled_from([v for a in TABLE for v in a.values]),
