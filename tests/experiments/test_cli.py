@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -259,11 +257,11 @@ def test_a_run_stopped_from_outside_goes_on_to_the_same_plans(cli: Cli, tmp_path
     command = ["plan", *settings, "store=s.sqlite"]
     for part in (0.1, 0.3, 0.2):
         stopping = [sys.executable, "-c", STOPPED, str(int(part * total)), str(int(how))]
-        done = subprocess.run([*stopping, *command], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-        assert done.returncode == (130 if how is signal.SIGINT else -signal.SIGKILL), done.stderr
+        ended = subprocess.run([*stopping, *command], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == (130 if how is signal.SIGINT else -signal.SIGKILL), ended.stderr
         if how is signal.SIGINT:
-            assert "kept in s.sqlite; the same command goes on from there" in done.stderr
-            assert "Traceback" not in done.stderr
+            assert "kept in s.sqlite; the same command goes on from there" in ended.stderr
+            assert "Traceback" not in ended.stderr
     kept = _finished(tmp_path / "s.sqlite")
     assert 0 < kept < total
     done = cli("plan", *settings, "store=s.sqlite", "hydra.run.dir=resumed")
