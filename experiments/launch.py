@@ -18,6 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from threadpoolctl import threadpool_limits
 
 from raise_agent.errors import ConfigError, LimitReachedError, RaiseError, did_you_mean
 
@@ -97,7 +98,10 @@ def launch(verb: str, overrides: Sequence[str]) -> int:
     try:
         refuse_keys(overrides)
         refuse_sweep(verb, overrides)
-        importlib.import_module(f"{__package__}.{verb}").main()
+        module = importlib.import_module(f"{__package__}.{verb}")
+        # With more threads, sums run in another order: the same seed would give other bytes on another machine.
+        with threadpool_limits(1, user_api="blas"):
+            module.main()
     except LimitReachedError as stop:
         print(f"raise-agent: {stop}", file=sys.stderr)
         return _LIMIT_REACHED

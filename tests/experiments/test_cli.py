@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from raise_agent import AcquisitionPolicy, Answer, Ask
+from raise_agent.experiments.main import main
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -343,3 +345,15 @@ def test_a_folder_that_cannot_be_written_is_named(cli: Cli, tmp_path: Path) -> N
     done = cli("plan", "data.n=20", "hydra.run.dir=taken/out", status=2)
     assert "taken" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_verb_sums_on_one_thread_whatever_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+
+    monkeypatch.setattr("raise_agent.experiments.doctor.main", look)
+    with threadpool_limits(2, user_api="blas"):
+        assert main(["doctor"]) == 0
+    assert set(seen) == {1}
