@@ -27,11 +27,23 @@ RESEARCH = [
     "rich>=13",
     "scikit-learn>=1.4",
     "scipy>=1.11",
+    "threadpoolctl>=3.1",
     "transformers>=4.48",
     "wandb>=0.18",
 ]
+# What the Inspect task needs of ``research``, without torch, and what Inspect needs for OpenAI-compatible servers.
+INSPECT = [
+    "inspect_ai>=0.3.285",
+    "openai>=2.45",
+    "aiohttp>=3.10",
+    "omegaconf>=2.3,<2.4",
+    "orjson>=3.10",
+    "pyyaml>=6",
+    "rich>=13",
+    "scipy>=1.11",
+]
 ONNX = ["onnx>=1.16", "onnxruntime>=1.19"]
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6"]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6", "playwright>=1.50"]
 
 setup(
     name="raise-agent",
@@ -50,9 +62,11 @@ setup(
     package_data={
         "raise_agent": ["py.typed", "*.json"],
         "raise_agent.agent": ["*.json"],
+        "raise_agent.building": ["*.json"],
         "raise_agent.data": ["*.json"],
         "raise_agent.models.served": ["prompts/*.yaml"],
         "raise_agent.experiments": ["*.json"],
+        "raise_agent.experiments.reporting": ["assets/*"],
         "raise_agent.conf": ["*.yaml", "*/*.yaml", "*/*/*.yaml"],
     },
     install_requires=["numpy>=1.26", "safetensors>=0.4.3"],
@@ -60,13 +74,17 @@ setup(
         "research": RESEARCH,
         "encoders": ["sentence-transformers>=3", "model2vec[distill]>=0.6"],
         "hub": ["datasets>=3", "huggingface_hub>=0.30"],
+        "inspect": INSPECT,
         "onnx": ONNX,
         "rl": ["sb3-contrib>=2.4"],
         "vllm": ["vllm>=0.12"],
         "test": TEST,
         "dev": [*TEST, *ONNX, "mypy>=1.15", "ruff>=0.9"],
     },
-    entry_points={"console_scripts": ["raise-agent=raise_agent.experiments.main:main"]},
+    entry_points={
+        "console_scripts": ["raise-agent=raise_agent.experiments.main:main"],
+        "inspect_ai": ["raise_agent=raise_agent.experiments.inspecting"],
+    },
     classifiers=[
         "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3.10",

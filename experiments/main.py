@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from raise_agent.errors import ConfigError, MissingExtraError, did_you_mean
 
@@ -13,14 +14,21 @@ VERBS = {
     "plan": "search which attributes are worth asking for, scenario by scenario",
     "distill": "make one policy of everything evaluated so far",
     "evaluate": "compare methods on scenarios that nobody planned over",
+    "reproduce": "one of the paper's experiments, beside what it published",
+    "penguin": "score a responder with the query alone and with the whole profile; several models in a sweep",
     "benchmark": "compare planners on families of problems, at equal evaluations",
+    "report": "one run as one HTML file to look at: raise-agent report FOLDER",
+    "judge": "how far a judge agrees with people, other judges and itself; sheets for people to rate",
     "agent": "talk to it on the terminal; --profile plays a user, --transcript saves the conversation",
     "scenarios": "write scenarios as JSON Lines",
+    "build": "make new scenarios with a model, checked, with a data card and a sheet for reviewers",
     "doctor": "is the server up, which features has it, how fast is it, what to set",
     "prompts": "show what the models are sent, on a made-up case",
 }
 FLAGS = {"agent": ("profile", "transcript", "resume")}
 """Settings that may also be written as flags, ``--profile VALUE`` or ``--profile=VALUE``."""
+PLACES = {"report": "run"}
+"""The flag that the first word stands for, where it is no setting."""
 _BAD_INPUT, _INTERRUPTED = 2, 130
 
 
@@ -35,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"raise-agent: unknown verb {verb!r}: {did_you_mean(verb, VERBS)}", file=sys.stderr)
         return _BAD_INPUT
     try:
-        overrides = as_settings(overrides, FLAGS.get(verb, ()))
+        if verb in PLACES and overrides and is_place(overrides[0]):
+            overrides = [f"--{PLACES[verb]}={overrides[0]}", *overrides[1:]]
+        overrides = as_settings(overrides, (*FLAGS.get(verb, ()), *filter(None, [PLACES.get(verb)])))
     except ConfigError as error:
         print(f"raise-agent: {error}", file=sys.stderr)
         return _BAD_INPUT
@@ -49,6 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     return launch(verb, overrides)
+
+
+def is_place(word: str) -> bool:
+    """Whether a word names a file or folder rather than a setting; those of a sweep's jobs hold ``=`` too.
+
+    >>> is_place("runs/sweeps/a/0_budget=2"), is_place("profiles=false"), is_place("--help")
+    (True, False, False)
+    """
+    key, equals, _ = word.partition("=")
+    return not word.startswith("-") and (not equals or "/" in key or Path(word).is_dir())
 
 
 def as_settings(arguments: Sequence[str], flags: Sequence[str]) -> list[str]:

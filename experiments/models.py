@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from raise_agent.agent.conversation import Responder, Watch
 from raise_agent.attributes import AttributeTable
+from raise_agent.building.contract import Writer
 from raise_agent.errors import ConfigError
 from raise_agent.models.base import Prior, SafetyModel
 from raise_agent.models.served.client import ClientSettings, Usage
@@ -22,15 +23,25 @@ from raise_agent.models.served.connect import ServedSettings, connect
 from raise_agent.models.served.launch import LaunchSettings, launched
 from raise_agent.models.served.live import connect_agent, live
 from raise_agent.models.served.pool import prior_pool, safety_pool
-from raise_agent.models.served.settings import AgentSettings, JudgeSettings, PriorSettings, ResponderSettings
+from raise_agent.models.served.settings import (
+    AgentSettings,
+    JudgeSettings,
+    PriorSettings,
+    ResponderSettings,
+    WriterSettings,
+)
+from raise_agent.models.served.writer import connect_writer
 from raise_agent.models.simulated import SimulatedPrior, SimulatedSafetyModel
 from raise_agent.models.simulated_agent import SimulatedAgent
+from raise_agent.models.simulated_writer import SimulatedWriter
 from raise_agent.policies.model import Assessor, Chooser
 from raise_agent.store import EvaluationStore
 
 _log = logging.getLogger(__name__)
 
-Settings = TypeVar("Settings", ClientSettings, ResponderSettings, JudgeSettings, PriorSettings, AgentSettings)
+Settings = TypeVar(
+    "Settings", ClientSettings, ResponderSettings, JudgeSettings, PriorSettings, AgentSettings, WriterSettings
+)
 
 
 class AgentModel(Chooser, Assessor, Protocol):
@@ -149,6 +160,32 @@ def talking_models(cfg: DictConfig, table: AttributeTable, folder: Path) -> Iter
         yield TalkingModels(models.responder, models.agent.watch, models.agent)
 
 
+@contextmanager
+def writing_model(cfg: DictConfig, table: AttributeTable, folder: Path, usage: Usage) -> Iterator[Writer]:
+    """The model of the ``llm`` group that writes data; no other role is connected.
+
+    Args:
+        cfg: the ``llm`` group.
+        table: the attributes.
+        folder: where the log of a server goes that is started.
+        usage: what servers are asked is added to this.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        TableError: the simulated model cannot make up people of this table.
+        ModelError: a server does not answer, or cannot do what the role needs.
+    """
+    if cfg.name == "simulated":
+        yield SimulatedWriter(table, seed=cfg.seed)
+        return
+    settings = served_settings(cfg)
+    settings.check()
+    with server(cfg, folder), connect_writer(settings, table, usage) as writer:
+        for warning in writer.warnings:
+            _log.warning("warning: %s", warning)
+        yield writer
+
+
 def _simulated_agent(cfg: DictConfig, table: AttributeTable) -> SimulatedAgent:
     return SimulatedAgent(table, seed=cfg.seed, doubt=cfg.prior_doubt)
 
@@ -161,6 +198,7 @@ def served_settings(cfg: DictConfig) -> ServedSettings:
         judge=_settings(JudgeSettings, cfg.judge),
         prior=_settings(PriorSettings, cfg.prior),
         agent=_settings(AgentSettings, cfg.agent),
+        writer=_settings(WriterSettings, cfg.writer),
     )
 
 

@@ -9,6 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from raise_agent.attributes import AttributeTable
+from raise_agent.building.schema import object_of
 from raise_agent.models.base import RankRequest
 from raise_agent.models.served.agent import ServedAgent
 from raise_agent.models.served.connect import (
@@ -18,8 +19,11 @@ from raise_agent.models.served.connect import (
     made_up,
     unconnected,
     unconnected_agent,
+    unconnected_caller,
 )
+from raise_agent.models.served.prompts import PARTS
 from raise_agent.models.served.wire import RoleRequest
+from raise_agent.models.served.writer import ServedWriter
 from raise_agent.policies.contract import Known
 from raise_agent.policies.model import OPTIONS
 from raise_agent.scenario import Profile, Scenario
@@ -52,12 +56,14 @@ def shown(settings: ServedSettings, table: AttributeTable) -> str:
         "judge": roles.judge.requests(case, MADE_UP_ANSWER, ""),
         "prior": [roles.prior.request(RankRequest(case.inquiry, known, unasked), "")],
         "agent": _decisions(agent, case.query, dict(known.items()), table.keys_of(unasked)),
+        "writer": _parts(settings),
     }
     modes = {
         "responder": "one request",
         "judge": f"{settings.judge.mode}, {len(requests['judge'])} requests for one score",
         "prior": roles.prior.mode,
         "agent": "policy llm; abstentions basic, binary, scale: a request each turn",
+        "writer": "raise-agent build: a request for each part, here with the names of what is filled in",
     }
     if settings.prior.mode == "auto":
         modes["prior"] = "auto, shown as for probabilities; a server that reports none is asked to write a ranking"
@@ -77,6 +83,16 @@ def _decisions(agent: ServedAgent, query: str, known: Known, unasked: Sequence[s
     example = list(reversed(unasked))[:3]
     forms = [agent.assessment(form, query, known, unasked) for form in OPTIONS]
     return [agent.choice(query, known, unasked, [example]), *forms]
+
+
+def _parts(settings: ServedSettings) -> list[RoleRequest]:
+    """Each part of the writer's prompt; who it speaks of is different in each."""
+    writer = ServedWriter(unconnected_caller(settings, "writer"), settings.writer.attempts)
+    return [
+        writer.request(part, object_of(), None, 0, {name: f"<{name}>" for name in names})
+        for part, names in PARTS["writer"].items()
+        if part != "system"
+    ]
 
 
 def _with_a_gap(case: Scenario, at: int) -> Scenario:

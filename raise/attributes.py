@@ -3,8 +3,8 @@
 The table of PENGUIN (paper, section 3 and Table 4) ships as ``penguin.json`` beside this file. Another
 table, with other attributes and another number of them, is a JSON file of the same form; only its ``name``
 and ``attributes`` are required. The optional parts are ``unknown`` (spellings of "the data does not say"),
-``synthesis`` (a Bayesian network that draws profiles) and ``simulation`` (how much the simulated model makes
-of each attribute).
+``synthesis`` (a Bayesian network that draws profiles), ``constraints`` (rules that profiles made up by a model must
+keep) and ``simulation`` (how much the simulated model makes of each attribute).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ KINDS = ("demographic", "health", "psychological", "emotional")
 MAX_ATTRIBUTES = 62
 """A subset is stored as one signed 64-bit integer, with room for the answer action."""
 
+_SECTIONS = ("synthesis", "constraints", "simulation")
 _SEPARATORS = re.compile(r"[\s_\-/]+")
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED = "answer"
@@ -66,7 +67,7 @@ class AttributeTable:
     unknown: tuple[str, ...] = ()
     """Spellings of a value that the data does not hold."""
     sections: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """The parts of the file that other modules read: ``synthesis`` and ``simulation``."""
+    """The parts of the file that other modules read: ``_SECTIONS``."""
 
     def __post_init__(self) -> None:
         if not self.attributes:
@@ -191,7 +192,7 @@ class AttributeTable:
         """
         if not isinstance(data, dict) or not isinstance(data.get("attributes"), list):
             raise TableError(f"{where}: an attribute table is a JSON object with a list 'attributes'")
-        valid = {"name", "attributes", "unknown", "synthesis", "simulation"}
+        valid = {"name", "attributes", "unknown", *_SECTIONS}
         for key in data:
             if key not in valid:
                 raise TableError(f"{where}: unknown part {key!r}: {did_you_mean(key, valid)}")
@@ -205,7 +206,7 @@ class AttributeTable:
                 for position, item in enumerate(data["attributes"])
             ),
             unknown=tuple(unknown),
-            sections={part: data[part] for part in ("synthesis", "simulation") if part in data},
+            sections={part: data[part] for part in _SECTIONS if part in data},
         )
 
 

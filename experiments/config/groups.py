@@ -10,9 +10,17 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from raise_agent.building.extraction import PostSettings
+from raise_agent.building.synthetic import SyntheticSettings
 from raise_agent.distill.settings import DistillSettings
 from raise_agent.models.served.client import ClientSettings
-from raise_agent.models.served.settings import AgentSettings, JudgeSettings, PriorSettings, ResponderSettings
+from raise_agent.models.served.settings import (
+    AgentSettings,
+    JudgeSettings,
+    PriorSettings,
+    ResponderSettings,
+    WriterSettings,
+)
 from raise_agent.planners.allowance import Limits
 
 
@@ -38,7 +46,19 @@ def thawed(cls: type[Any], name: str, extra: list[tuple[str, Any, Any]]) -> type
 DistillConfig = thawed(DistillSettings, "DistillConfig", [])
 LimitsConfig = thawed(Limits, "LimitsConfig", [])
 ClientConfig = thawed(ClientSettings, "ClientConfig", [])
-ROLES = {"responder": ResponderSettings, "judge": JudgeSettings, "prior": PriorSettings, "agent": AgentSettings}
+SyntheticBuildConfig = thawed(SyntheticSettings, "SyntheticBuildConfig", [("name", str, field(default="synthetic"))])
+PostsBuildConfig = thawed(
+    PostSettings,
+    "PostsBuildConfig",
+    [("name", str, field(default="posts")), ("posts", str, field(default=MISSING))],
+)
+ROLES = {
+    "responder": ResponderSettings,
+    "judge": JudgeSettings,
+    "prior": PriorSettings,
+    "agent": AgentSettings,
+    "writer": WriterSettings,
+}
 
 
 @dataclass
@@ -135,6 +155,7 @@ class VLLMConfig:
     judge: Any = MISSING
     prior: Any = MISSING
     agent: Any = MISSING
+    writer: Any = MISSING
 
 
 @dataclass
@@ -216,6 +237,8 @@ class EvaluationConfig:
     """Probability, 0 to 1, that the user declines a question."""
     calibration: bool = MISSING
     """Whether what ``distilled`` says of its questions is held against what they bring."""
+    steps: bool = MISSING
+    """Whether every method is scored after each of its questions, not only at its end."""
     policy: str | None = None
     """Folder of the policy to evaluate."""
     plans: str | None = None
@@ -226,6 +249,7 @@ OPTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {"synthetic": SyntheticData, "files": FileData},
     "llm": {"simulated": SimulatedLLM, "vllm": VLLMConfig},
     **{f"llm/{role}": {role: thawed(kind, f"{role}_config", [])} for role, kind in ROLES.items()},
+    "build": {"posts": PostsBuildConfig, "synthetic": SyntheticBuildConfig},
     "encoder": {
         "auto": AutoEncoderConfig,
         "hashing": HashingEncoderConfig,

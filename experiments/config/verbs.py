@@ -86,6 +86,34 @@ class RunConfig(PlanConfig):
 
 
 @dataclass
+class ReproduceConfig(CommonConfig):
+    """``raise-agent reproduce``"""
+
+    experiment: str | None = None
+    """Which; an option of the group of that name sets it."""
+    scenarios: int | None = MISSING
+    """Most test scenarios; null takes all."""
+    study: Any = None
+    """Settings that are the experiment's own."""
+
+
+@dataclass
+class ReproducePlanningConfig(RunConfig, ReproduceConfig):
+    """The same, of experiments that plan and distil first."""
+
+    training: int | None = MISSING
+    """Most training scenarios, validation ones in proportion; null takes all."""
+
+
+@dataclass
+class PenguinConfig(CommonConfig):
+    """``raise-agent penguin``"""
+
+    scenarios: int | None = None
+    """How many of ``data``, whatever their split, spread evenly over domains and sources; null takes all."""
+
+
+@dataclass
 class BenchmarkLearningConfig:
     """What planners that start warm are taught before the trials."""
 
@@ -146,6 +174,24 @@ class ScenariosConfig:
 
 
 @dataclass
+class BuildConfig:
+    """``raise-agent build``"""
+
+    attributes: AttributesConfig = field(default_factory=AttributesConfig)
+    build: Any = MISSING
+    llm: Any = MISSING
+    encoder: Any = MISSING
+    """Tells near duplicates."""
+    seed: int = MISSING
+    similarity: float = MISSING
+    """Cosine from which on two queries of a domain are near duplicates."""
+    review: int | None = None
+    """Scenarios on the sheet for reviewers; null takes all."""
+    output: str = MISSING
+    """JSON Lines file to write."""
+
+
+@dataclass
 class DoctorConfig:
     """``raise-agent doctor``"""
 
@@ -182,6 +228,52 @@ class AgentConfig:
 
 
 @dataclass
+class JudgeConfig:
+    """``raise-agent judge``"""
+
+    ratings: Any = None
+    """A file of ratings, or several."""
+    key: str | None = None
+    """Of the sheet that was rated, or where to write it."""
+    people: Any = None
+    """Raters that are persons, one or several; null: with a key, all of ``ratings``."""
+    on_bad: str = MISSING
+    """``fail`` at the first bad row, or ``skip`` and count it."""
+    store: str = MISSING
+    """Whose judges are compared, and whose answers a sheet shows."""
+    resamples: int = MISSING
+    """Of the bootstrap."""
+    seed: int = MISSING
+    sheet: str | None = None
+    """Sheet for people, to be written."""
+    n: int = MISSING
+    """Answers of the sheet."""
+    twice: int = MISSING
+    """How many of them it shows a second time."""
+    rubric: str = MISSING
+    """What people are told: ``default``, or a prompt of the judge as ``llm.judge.prompt``."""
+    attributes: AttributesConfig = field(default_factory=AttributesConfig)
+    data: Any = MISSING
+    tracker: Any = MISSING
+
+
+@dataclass
+class ReportConfig:
+    """``raise-agent report``"""
+
+    run: str = MISSING
+    """Folder of the run."""
+    output: str | None = None
+    """HTML file to write; null: ``report.html`` in that folder."""
+    profiles: bool = MISSING
+    """Whether it holds what users said."""
+    scenarios: int | None = MISSING
+    """Most scenarios to browse; null takes all."""
+    answers: int | None = MISSING
+    """Most test scenarios whose answers are shown; null takes all."""
+
+
+@dataclass
 class PromptsConfig:
     """``raise-agent prompts``"""
 
@@ -193,10 +285,16 @@ VERBS: dict[str, type[Any]] = {
     "plan": PlanConfig,
     "distill": DistillVerbConfig,
     "evaluate": EvaluateConfig,
+    "penguin": PenguinConfig,
     "run": RunConfig,
+    "reproduce": ReproduceConfig,
+    "reproduce_planning": ReproducePlanningConfig,
     "benchmark": BenchmarkConfig,
     "scenarios": ScenariosConfig,
+    "build": BuildConfig,
     "doctor": DoctorConfig,
     "prompts": PromptsConfig,
+    "report": ReportConfig,
+    "judge": JudgeConfig,
     "agent": AgentConfig,
 }

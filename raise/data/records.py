@@ -29,7 +29,8 @@ _SUBREDDITS = {
     "Financial": ("personalfinance", "povertyfinance"),
     "Career": ("careerguidance", "jobs"),
 }
-_SUBREDDIT_DOMAIN = {name: domain for domain, names in _SUBREDDITS.items() for name in names}
+SUBREDDIT_DOMAINS: Mapping[str, str] = {name: domain for domain, names in _SUBREDDITS.items() for name in names}
+"""Subreddit in lower case -> its domain."""
 
 _NOT_ATTRIBUTES = frozenset({"scenario", "domain", "id", "source"})
 """Keys that may stand beside the attributes in a record of the profiles file."""
@@ -268,8 +269,8 @@ def _hub_domain(data: Mapping[str, Any], where: str, folders: tuple[str, ...]) -
             return domain
     if not folders:  # a data set taken from the hub has lost its folders
         subreddit = _text(data, where, "subreddit", "source").casefold().removeprefix("r/")
-        if subreddit in _SUBREDDIT_DOMAIN:
-            return _SUBREDDIT_DOMAIN[subreddit]
+        if subreddit in SUBREDDIT_DOMAINS:
+            return SUBREDDIT_DOMAINS[subreddit]
     situation = _text(data, where, "scenario")
     if situation:
         return _canonical(situation) or situation

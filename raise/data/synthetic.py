@@ -105,27 +105,66 @@ class ProfileNetwork:
             raise TableError(f"{where}: {type(error).__name__}: {error}; see penguin.json for the form") from error
         return cls(table, tuple(nodes), circumstances)
 
-    def sample(self, domains: list[str], rng: np.random.Generator) -> list[tuple[str | None, ...]]:
-        """One profile per domain, values in table order; None for an attribute without a node."""
+    def sample(
+        self, domains: list[str], rng: np.random.Generator, fixed: Mapping[str, str] | None = None
+    ) -> list[tuple[str | None, ...]]:
+        """One profile per domain, values in table order; None for an attribute without a node.
+
+        Args:
+            domains: of the queries.
+            rng: draws.
+            fixed: values by attribute key, and the ``circumstance``, that are not drawn but given.
+        """
         names, weights = self.circumstances
-        state: dict[str, list[str]] = {
-            "domain": domains,
-            "circumstance": [names[i] for i in _draw(np.tile(weights, (len(domains), 1)), rng)],
-        }
+        state: dict[str, list[str]] = {name: [value] * len(domains) for name, value in (fixed or {}).items()}
+        state["domain"] = domains
+        if "circumstance" not in state:
+            state["circumstance"] = [names[i] for i in _draw(np.tile(weights, (len(domains), 1)), rng)]
         for node in self.nodes:
-            weights = np.tile(node.base, (len(domains), 1))
-            for parent, factors in node.parents:
-                for row, value in enumerate(state[parent]):
-                    if value in factors:
-                        weights[row] *= factors[value]
-            if not weights.any(axis=1).all():
-                raise TableError(
-                    f"attribute table {self.table.name!r}: synthesis: the factors of "
-                    f"{self.table.keys[node.attribute]!r} leave no value possible for some parents"
-                )
-            state[self.table.keys[node.attribute]] = [node.values[i] for i in _draw(weights, rng)]
+            key = self.table.keys[node.attribute]
+            if key not in state:
+                weights = self._weights(node, state, len(domains))
+                state[key] = [node.values[i] for i in _draw(weights, rng)]
         columns = [state.get(key, [None] * len(domains)) for key in self.table.keys]
         return list(zip(*columns, strict=True))
+
+    def chances(self, state: Mapping[str, str]) -> dict[str, float]:
+        """Attribute key -> probability of its value given those of its parents.
+
+        Args:
+            state: ``domain``, ``circumstance`` and the values of all attributes that have a node. A value that the
+                network does not know has probability 0.
+        """
+        many = {name: [value] for name, value in state.items()}
+        found = {}
+        for node in self.nodes:
+            key = self.table.keys[node.attribute]
+            weights = dict(zip(node.values, self._weights(node, many, 1)[0], strict=True))
+            found[key] = float(weights.get(state[key], 0.0) / sum(weights.values()))
+        return found
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Keys of the attributes that depend on the situation alone, in the order of the network."""
+        return tuple(
+            self.table.keys[node.attribute]
+            for node in self.nodes
+            if all(parent in SITUATION for parent, _ in node.parents)
+        )
+
+    def _weights(self, node: _Node, state: Mapping[str, list[str]], rows: int) -> npt.NDArray[np.float64]:
+        """Weights of a node's values, shape (rows, values)."""
+        weights = np.tile(node.base, (rows, 1))
+        for parent, factors in node.parents:
+            for row, value in enumerate(state[parent]):
+                if value in factors:
+                    weights[row] *= factors[value]
+        if not weights.any(axis=1).all():
+            raise TableError(
+                f"attribute table {self.table.name!r}: synthesis: the factors of "
+                f"{self.table.keys[node.attribute]!r} leave no value possible for some parents"
+            )
+        return weights
 
 
 def _node(table: AttributeTable, entry: Mapping[str, Any], seen: Mapping[str, tuple[str, ...]], where: str) -> _Node:

@@ -23,11 +23,11 @@ from .judge import ServedJudge, make_judge
 from .prior import ServedPrior
 from .prompts import Prompt, load_prompt
 from .responder import Responder
-from .settings import AgentSettings, JudgeSettings, PriorSettings, ResponderSettings, RoleSettings
+from .settings import AgentSettings, JudgeSettings, PriorSettings, ResponderSettings, RoleSettings, WriterSettings
 
 PLANNING = ("responder", "judge", "prior")
 """The roles that planning needs."""
-EVERY = (*PLANNING, "agent")
+EVERY = (*PLANNING, "agent", "writer")
 
 _FAMILIES = {
     "qwen": ("qwen", "qwq", "qvq"),
@@ -69,6 +69,7 @@ class ServedSettings:
     judge: JudgeSettings = field(default_factory=JudgeSettings)
     prior: PriorSettings = field(default_factory=PriorSettings)
     agent: AgentSettings = field(default_factory=AgentSettings)
+    writer: WriterSettings = field(default_factory=WriterSettings)
 
     def check(self) -> None:
         """Refuse what cannot work.
@@ -82,7 +83,13 @@ class ServedSettings:
 
     def roles(self, names: Sequence[str] = PLANNING) -> dict[str, RoleSettings]:
         """The settings of each of these roles."""
-        every = {"responder": self.responder, "judge": self.judge, "prior": self.prior, "agent": self.agent}
+        every = {
+            "responder": self.responder,
+            "judge": self.judge,
+            "prior": self.prior,
+            "agent": self.agent,
+            "writer": self.writer,
+        }
         return {role: every[role] for role in names}
 
     def prompts(self, names: Sequence[str] = PLANNING) -> dict[str, Prompt]:
@@ -105,7 +112,7 @@ class ServedRoles:
     """What a user should know before spending anything."""
 
 
-_FIRST_SERVED = {"judge": 0, "agent": 0, "prior": 1, "responder": 2}
+_FIRST_SERVED = {"judge": 0, "agent": 0, "writer": 0, "prior": 1, "responder": 2}
 """Who waits for room is served in this order: what has been begun is finished before more is begun."""
 
 
@@ -198,8 +205,17 @@ def unconnected_agent(settings: ServedSettings, table: AttributeTable) -> Served
     Raises:
         ConfigError: a setting is wrong.
     """
+    return ServedAgent(unconnected_caller(settings, "agent"), table)
+
+
+def unconnected_caller(settings: ServedSettings, role: str) -> Caller:
+    """Any role likewise, with its prompt and sampling.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
     settings.check()
-    return ServedAgent(_callers_of_vllm(Client(settings.client), settings, ("agent",))["agent"], table)
+    return _callers_of_vllm(Client(settings.client), settings, (role,))[role]
 
 
 def _callers_of_vllm(client: Client, settings: ServedSettings, names: Sequence[str]) -> dict[str, Caller]:

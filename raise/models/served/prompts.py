@@ -56,6 +56,18 @@ PARTS: dict[str, dict[str, frozenset[str]]] = {
         "watch_system": frozenset(),
         "watch": frozenset({"message"}),
     },
+    "writer": {
+        "system": frozenset(),
+        "profile": frozenset({"domain", "situation", "attributes", "given", "rules", "remarks"}),
+        "queries": frozenset({"domain", "situation", "profile", "count", "remarks"}),
+        "alone": frozenset({"query"}),
+        "beside": frozenset({"profile", "query"}),
+        "post_fields": frozenset({"post", "attributes"}),
+        "post_values": frozenset({"post", "attributes"}),
+        "post_query": frozenset({"post"}),
+        "post_query_again": frozenset({"post", "query", "stated"}),
+        "post_domain": frozenset({"post", "domains"}),
+    },
 }
 """role -> its texts -> the placeholders that each may hold."""
 
@@ -92,7 +104,7 @@ def load_prompt(role: str, source: str, dimensions: tuple[str, ...] = ()) -> Pro
     """The prompt of a role.
 
     Args:
-        role: ``responder``, ``judge``, ``prior`` or ``agent``.
+        role: one of ``PARTS``.
         source: ``default`` for the shipped one, else the path of a YAML file of the same form.
         dimensions: keys that the prompt's ``dimensions`` must explain.
 

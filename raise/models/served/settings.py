@@ -118,3 +118,23 @@ class AgentSettings(RoleSettings):
     """
 
     max_tokens: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class WriterSettings(RoleSettings):
+    """Writes profiles and queries, and reads posts, to build data with (paper, section 2).
+
+    Temperature and top-p are for what it invents; where it finds something out, it is asked at temperature 0 first.
+    """
+
+    temperature: float = 0.9
+    top_p: float = 0.95
+    max_tokens: int = 2048
+    attempts: int = 3
+    """How often it is asked in all, where what it writes is of another form than asked for."""
+
+    def check(self, role: str) -> None:
+        """As the base; also the attempts."""
+        RoleSettings.check(self, role)
+        if self.attempts < 1:
+            raise ConfigError(f"llm.{role}.attempts must be 1 or more, not {self.attempts}")
