@@ -95,19 +95,19 @@ def design_from(cfg: DictConfig) -> Design:
     Raises:
         ConfigError: a name is unknown, a number out of range, or a family cannot have such a size.
     """
-    planners, families = _named(cfg.planners, "planners", _warmed), _named(cfg.families, "families")
-    evaluations = _numbers(cfg.evaluations, "evaluations", 1)
+    planners, families = named_entries(cfg.planners, "planners", _warmed), named_entries(cfg.families, "families")
+    evaluations = whole_numbers(cfg.evaluations, "evaluations", 1)
     design = Design(
         planners=planners,
         grounds=tuple(
             Ground(*ground)
             for ground in product(
-                families, _numbers(cfg.n_attributes, "n_attributes", 1), _numbers(cfg.budgets, "budgets", 1)
+                families, whole_numbers(cfg.n_attributes, "n_attributes", 1), whole_numbers(cfg.budgets, "budgets", 1)
             )
         ),
         noises=tuple(float(noise) for noise in cfg.noise),
         evaluations=tuple(sorted(evaluations)),
-        seeds=_numbers(cfg.seeds, "seeds", 0),
+        seeds=whole_numbers(cfg.seeds, "seeds", 0),
         instances=cfg.instances,
         prior=cfg.prior,
         objective=cfg.objective,
@@ -140,7 +140,7 @@ def design_from(cfg: DictConfig) -> Design:
     return design
 
 
-def _named(given: Any, what: str, made: Callable[[Named], Named] = lambda named: named) -> tuple[Named, ...]:
+def named_entries(given: Any, what: str, made: Callable[[Named], Named] = lambda named: named) -> tuple[Named, ...]:
     """Names, or labels with a name and settings: ``[mcts, {wide: {name: mcts, c: 2.0}}]`` or a mapping of such."""
     plain = OmegaConf.to_container(given, resolve=True) if OmegaConf.is_config(given) else given
     listed = plain if isinstance(plain, list) else [plain]
@@ -198,7 +198,8 @@ def _one(given: Any, what: str) -> Named:
     return Named(name, name, settings)
 
 
-def _numbers(given: Any, what: str, least: int) -> tuple[int, ...]:
+def whole_numbers(given: Any, what: str, least: int) -> tuple[int, ...]:
+    """Distinct whole numbers of ``least`` or more, one at least, as configured."""
     numbers = tuple(int(number) for number in given)
     if not numbers or len(set(numbers)) != len(numbers) or min(numbers) < least:
         raise ConfigError(

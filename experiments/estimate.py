@@ -1,7 +1,9 @@
-"""What planning will take, said before it is spent: counted on made-up scores, measured on a few real evaluations."""
+"""What a run will take, said before it is spent: counted, for searches on made-up scores, and measured on a few real
+evaluations."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from raise_agent.planners import Evaluate, Planner, Rank, Search, run_planner
-from raise_agent.planners.runner import Runner, Task, search_rng
+from raise_agent.planners.runner import LimitReached, Runner, Task, search_rng
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import mask_of, members
 
@@ -20,18 +22,23 @@ from .exploring import random_prefixes
 from .methods import origin_of
 from .sensitivity import at_most_one
 
+_log = logging.getLogger(__name__)
+
 DRY_RUNS = 16
 """Searches run on made-up scores to count what a search asks for."""
+PLANNING = "planning"
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What planning is still to take."""
+    """What is still to be taken."""
 
+    what: str
+    """What is estimated, such as ``planning``."""
     evaluations: int
     """At most."""
     stored: int
-    """Evaluations of the same search that the store holds already."""
+    """Evaluations of the same kind that the store holds already."""
     measured_on: int
     """Real evaluations that the rest was measured on; they are kept like all others. 0: nothing was measured."""
     requests: int | None
@@ -42,7 +49,7 @@ class Estimate:
 
     def __str__(self) -> str:
         stored = f" ({self.stored:,} more are in the store)" if self.stored else ""
-        text = f"estimate of planning: up to {self.evaluations:,} evaluations{stored}"
+        text = f"estimate of {self.what}: up to {self.evaluations:,} evaluations{stored}"
         if self.seconds is None:
             return f"{text}; what they take was not measured"
         tokens = "tokens not counted by the server" if self.tokens is None else f"{_rounded(self.tokens)} tokens"
@@ -98,21 +105,93 @@ def estimate(bench: Bench, name: str, settings: Mapping[str, Any], scenarios: Se
     left = max(0.0, wanted - stored)
     if left < bench.cfg.runner.estimate_on:
         # Measuring would cost more than there is to come.
-        return Estimate(round(left), stored, 0, None, None, None)
+        return _unmeasured(PLANNING, left, stored)
     with bench.runner("estimating") as runner:
         fresh = [s for s in scenarios if (_some_subset(bench, s), 0) not in _known(bench, runner, s)]
         sample = fresh[: bench.cfg.runner.estimate_on]
-        starts = [partial(_score, (0, _some_subset(bench, scenario))) for scenario in sample]
-        scoring = _measure(bench, runner, sample, starts)
-        ranking = _measure(bench, runner, sample, [_rank] * len(sample)) if rankings else None
+        tasks = [Task(s, partial(_score, (0, _some_subset(bench, s)))) for s in sample]
+        scoring = _measure(bench, runner, tasks)
+        ranking = _measure(bench, runner, [Task(s, _rank) for s in sample]) if rankings else None
         measured_on = runner.tally.scored
     if scoring is None:
-        return Estimate(round(left), stored, 0, None, None, None)
+        return _unmeasured(PLANNING, left, stored)
     costs = scoring.times(left)
     if ranking is not None:
         # What is left of the rankings is taken to shrink as what is left of the evaluations does.
         costs = costs.plus(ranking.times(rankings * len(scenarios) * left / wanted if wanted else 0.0))
+    return _measured(bench, PLANNING, left, stored, measured_on, costs)
+
+
+def estimate_known(
+    bench: Bench, scenarios: Sequence[Scenario], wanted: Callable[[Scenario], Iterable[int]], what: str, sample: int = 0
+) -> Estimate:
+    """Estimate evaluations that are known beforehand; what is not much is not measured.
+
+    Those it is measured on are among them, so nothing is spent on the estimate alone.
+
+    Args:
+        bench: models, store.
+        scenarios: that will be scored, each digest once.
+        wanted: the subsets of each.
+        what: is estimated, as it is called in the text.
+        sample: index of the draw that will be asked for.
+
+    Raises:
+        LimitReached: the allowance does not suffice for what the estimate is measured on.
+    """
+    identity = bench.store.identity(bench.safety.identity)
+    missing: list[tuple[Scenario, list[int]]] = []
+    stored = 0
+    for scenario in scenarios:
+        subsets = dict.fromkeys(wanted(scenario))
+        held = bench.store.evaluations(identity, scenario.digest)
+        lacking = [subset for subset in subsets if (subset, sample) not in held]
+        stored += len(subsets) - len(lacking)
+        if lacking:
+            missing.append((scenario, lacking))
+    left = sum(len(lacking) for _, lacking in missing)
+    most = bench.cfg.runner.estimate_on
+    if left <= 2 * most:
+        return _unmeasured(what, left, stored)
+    tasks = [
+        # The first and the last: a scenario's subsets are often given from the smallest to the largest.
+        Task(scenario, partial(_score, tuple(dict.fromkeys((lacking[0], lacking[-1])))), first_sample=sample)
+        for scenario, lacking in missing[:: -(-len(missing) // most)]
+    ]
+    with bench.runner("estimating") as runner:
+        scoring = _measure(bench, runner, tasks)
+        measured_on = runner.tally.scored
+    if scoring is None:
+        return _unmeasured(what, left, stored)
+    left -= measured_on
+    return _measured(bench, what, left, stored, measured_on, scoring.times(left))
+
+
+def announce_known(
+    bench: Bench, scenarios: Sequence[Scenario], wanted: Callable[[Scenario], Iterable[int]], what: str, sample: int = 0
+) -> Estimate | None:
+    """Say what evaluations that are known beforehand will take; arguments as ``estimate_known``.
+
+    None, and nothing is said, where they are simulated, as they then cost nothing; where ``runner.estimate_on`` is 0;
+    and where a limit is reached on the way, which the run itself then tells of.
+    """
+    if bench.safety.simulated or not bench.cfg.runner.estimate_on:
+        return None
+    try:
+        expected = estimate_known(bench, scenarios, wanted, what, sample)
+    except LimitReached:
+        return None
+    _log.warning("%s", expected)
+    return expected
+
+
+def _unmeasured(what: str, left: float, stored: int) -> Estimate:
+    return Estimate(what, round(left), stored, 0, None, None, None)
+
+
+def _measured(bench: Bench, what: str, left: float, stored: int, measured_on: int, costs: _Cost) -> Estimate:
     return Estimate(
+        what=what,
         evaluations=round(left),
         stored=stored,
         measured_on=measured_on,
@@ -155,13 +234,10 @@ class _Cost:
         return _Cost(self.requests + other.requests, self.tokens + other.tokens, self.seconds + other.seconds)
 
 
-def _measure(
-    bench: Bench, runner: Runner, scenarios: Sequence[Scenario], starts: Sequence[Callable[[], Search[None]]]
-) -> _Cost | None:
+def _measure(bench: Bench, runner: Runner, tasks: Sequence[Task[None]]) -> _Cost | None:
     """What one question costs, in the mean; None where none was asked of a server."""
     before = (bench.usage.requests, bench.usage.tokens, runner.tally.scored + runner.tally.ranked)
     began = time.monotonic()
-    tasks = [Task(scenario, start) for scenario, start in zip(scenarios, starts, strict=True)]
     runner.run(tasks, origin="estimate")
     made = runner.tally.scored + runner.tally.ranked - before[2]
     if not made:

@@ -8,24 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from .drawing import COLOURS, MARKERS, MOST_PANELS, file_name, legend, save, title
 from .standings import Block, last_of, standings
 from .trials import QUANTILES
 
-FORMATS = ("svg", "png")
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_SIMULATED = "simulated scores: nothing about a real model"
-_MOST_PANELS = 3
-"""Panels beside one another."""
 _ASIDE = 0.05
 """Of a question, between planners that are drawn beside one another."""
-_LEGEND_INCHES = 1.4
-"""Width of one entry."""
 _MOST_SHOWN = 60
 """Instances shown one by one; of more, every second or third."""
 
@@ -40,29 +32,16 @@ def draw_family(blocks: Sequence[Block], folder: Path, strategies_at: int) -> li
     """
     label = blocks[0].ground.family.label
     return [
-        *_save(_convergence(blocks), folder, f"convergence_{_file_name(label)}"),
-        *_save(_steps(blocks), folder, f"steps_{_file_name(label)}"),
-        *_save(_strategies(blocks, strategies_at), folder, f"strategies_{_file_name(label)}"),
+        *save(_convergence(blocks), folder, f"convergence_{file_name(label)}"),
+        *save(_steps(blocks), folder, f"steps_{file_name(label)}"),
+        *save(_strategies(blocks, strategies_at), folder, f"strategies_{file_name(label)}"),
     ]
-
-
-def _file_name(label: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in label)
-
-
-def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    paths = [folder / f"{name}.{format}" for format in FORMATS]
-    # The same results give the same files.
-    with matplotlib.rc_context({"svg.hashsalt": "raise-agent"}):
-        for path in paths:
-            figure.savefig(path, dpi=120, metadata={"Date": None} if path.suffix == ".svg" else None)
-    return paths
 
 
 def _panels(blocks: Sequence[Block], height: float) -> tuple[Figure, list[Axes]]:
     # A row per ground where there are several noises, so that panels below one another share theirs.
     noises = len({block.noise for block in blocks})
-    columns = noises if noises > 1 else min(len(blocks), _MOST_PANELS)
+    columns = noises if noises > 1 else min(len(blocks), MOST_PANELS)
     rows = math.ceil(len(blocks) / columns)
     figure = Figure(figsize=(max(5.2 * columns, 6.4), height * rows + 0.5), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
@@ -70,7 +49,7 @@ def _panels(blocks: Sequence[Block], height: float) -> tuple[Figure, list[Axes]]
     for spare in panels[len(blocks) :]:
         spare.set_axis_off()
     first = blocks[0]
-    figure.suptitle(first.ground.family.label + (f" ({_SIMULATED})" if first.simulated else ""), fontsize=12)
+    figure.suptitle(title(first.ground.family.label, simulated=first.simulated), fontsize=12)
     for axes, block in zip(panels, blocks, strict=False):
         about = f"{block.ground.n_attributes} attributes, budget {block.ground.budget}, noise {block.noise:g}"
         axes.set_title(f"{about}, {block.instances} instances", fontsize=9)
@@ -89,12 +68,12 @@ def _convergence(blocks: Sequence[Block]) -> Figure:
             if not found:
                 continue
             limits, means = [s.evaluations for s in found], [s.captured.mean for s in found]
-            colour = _COLOURS[position % len(_COLOURS)]
+            colour = COLOURS[position % len(COLOURS)]
             axes.plot(
                 limits,
                 means,
                 color=colour,
-                marker=_MARKERS[position % len(_MARKERS)],
+                marker=MARKERS[position % len(MARKERS)],
                 markersize=4,
                 linewidth=1.5,
                 linestyle="--" if planner == block.reference else "-",
@@ -119,7 +98,7 @@ def _convergence(blocks: Sequence[Block]) -> Figure:
         axes.set_xlabel("evaluations per instance")
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     panels[0].set_ylabel("share of the oracle's gain")
-    _legend(figure, panels[0])
+    legend(figure, panels[0])
     return figure
 
 
@@ -136,12 +115,12 @@ def _steps(blocks: Sequence[Block]) -> Figure:
             # Beside one another: planners that find the same path would hide each other.
             aside = _ASIDE * (position - (len(block.planners) - 1) / 2)
             places = [questions + aside for questions in asked]
-            colour = _COLOURS[position % len(_COLOURS)]
+            colour = COLOURS[position % len(COLOURS)]
             axes.plot(
                 places,
                 [step.mean for step in last.steps],
                 color=colour,
-                marker=_MARKERS[position % len(_MARKERS)],
+                marker=MARKERS[position % len(MARKERS)],
                 markersize=4,
                 linewidth=1,
                 linestyle="--" if planner == block.reference else "-",
@@ -154,15 +133,8 @@ def _steps(blocks: Sequence[Block]) -> Figure:
         axes.set_xticks(asked)
         axes.set_xlabel(f"questions asked, after at most {block.evaluations[-1]} evaluations")
     panels[0].set_ylabel("safety score")
-    _legend(figure, panels[0])
+    legend(figure, panels[0])
     return figure
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    """One for all panels, below them."""
-    lines, labels = axes.get_legend_handles_labels()
-    columns = max(1, int(figure.get_figwidth() / _LEGEND_INCHES))
-    figure.legend(lines, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
 
 
 def _strategies(blocks: Sequence[Block], strategies_at: int) -> Figure:

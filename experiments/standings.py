@@ -11,7 +11,7 @@ from typing import Any
 
 from .lessons import Learned, Lesson
 from .statistics import Mean, mean_interval
-from .tables import interval, markdown_table, number
+from .tables import interval, markdown_table, number, with_half
 from .trials import Ground, Reference, Trial
 
 LEVELS = (0.95, 0.99)
@@ -274,7 +274,7 @@ def steps_table(block: Block) -> str:
     for planner in block.planners:
         last = last_of(block, table, planner)
         empty = ["n/a"] * (block.ground.budget + 1)
-        rows.append([planner, *([_with_half(mean, 2) for mean in last.steps] if last else empty)])
+        rows.append([planner, *([with_half(mean, 2) for mean in last.steps] if last else empty)])
     header = ["after ... questions", *map(str, range(block.ground.budget + 1))]
     return markdown_table(header, rows)
 
@@ -297,12 +297,7 @@ def _share(table: Mapping[tuple[str, int], Standing], planner: str, limit: int, 
     standing = table.get((planner, limit))
     if standing is None:
         return "n/a"
-    return _with_half(_in_percent(standing.captured if which == "captured" else standing.prefixes), 1)
-
-
-def _with_half(mean: Mean, digits: int) -> str:
-    half = f" ±{mean.high - mean.mean:.{digits}f}" if math.isfinite(mean.high) else ""
-    return number(mean.mean, digits) + half
+    return with_half(_in_percent(standing.captured if which == "captured" else standing.prefixes), 1)
 
 
 def _in_percent(share: Mean) -> Mean:

@@ -36,3 +36,9 @@ def interval(mean: Mean, digits: int = 2) -> str:
     if not math.isfinite(mean.low):
         return number(mean.mean, digits)
     return f"{mean.mean:.{digits}f} [{mean.low:.{digits}f}, {mean.high:.{digits}f}]"
+
+
+def with_half(mean: Mean, digits: int = 2) -> str:
+    """A mean and half its interval, ``3.51 ±0.03``, where a column is too narrow for both bounds."""
+    half = f" ±{mean.high - mean.mean:.{digits}f}" if math.isfinite(mean.high) else ""
+    return number(mean.mean, digits) + half

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,12 @@ class Tracker(Protocol):
     def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows with the same keys."""
 
+    def image(self, name: str, path: Path) -> None:
+        """A picture to show, such as a PNG."""
+
+    def page(self, name: str, make: Callable[[], str]) -> None:
+        """A page of HTML to show, made where there is somebody to show it to."""
+
     def artifact(self, name: str, kind: str, path: Path) -> None:
         """A file or folder to keep."""
 
@@ -34,6 +40,12 @@ class NullTracker:
         """Ignore."""
 
     def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Ignore."""
+
+    def image(self, name: str, path: Path) -> None:
+        """Ignore."""
+
+    def page(self, name: str, make: Callable[[], str]) -> None:
         """Ignore."""
 
     def artifact(self, name: str, kind: str, path: Path) -> None:
@@ -57,6 +69,14 @@ class WandbTracker:
             columns = list(rows[0])
             data = [[row[column] for column in columns] for row in rows]
             self._run.log({name: self._wandb.Table(columns=columns, data=data)})
+
+    def image(self, name: str, path: Path) -> None:
+        """A wandb image."""
+        self._run.log({name: self._wandb.Image(str(path))})
+
+    def page(self, name: str, make: Callable[[], str]) -> None:
+        """Wandb HTML."""
+        self._run.log({name: self._wandb.Html(make(), inject=False)})
 
     def artifact(self, name: str, kind: str, path: Path) -> None:
         """A wandb artifact."""

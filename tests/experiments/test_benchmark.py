@@ -136,6 +136,9 @@ class Tracked(NullTracker):
     def table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         self.tables[name] = rows
 
+    def image(self, name: str, path: Path) -> None:
+        raise AssertionError(name)
+
     def artifact(self, name: str, kind: str, path: Path) -> None:
         assert path.exists()
         self.artifacts[name] = path
