@@ -114,6 +114,9 @@ def main(cfg: DictConfig) -> None:
             f"every finished call is kept in {journal_file}; the same command goes on from there"
         ) from None
     settings |= {"builder": cfg.build.name, "seed": cfg.seed, "similarity": cfg.similarity, "encoder": used}
+    if "posts" in settings:
+        # A card is passed on; where its maker keeps files is nobody's affair.
+        settings["posts"] = Path(settings["posts"]).name
     made_by = {**describe_run(cfg.seed, simulated=writer.simulated), "model": dict(writer.identity)}
     card = output.with_suffix(".card.md")
     atomic_write_text(card, data_card(output.name, built, table, settings, made_by))
