@@ -215,6 +215,39 @@ class EvaluationStore:
             query = "SELECT EXISTS (SELECT 1 FROM evaluations WHERE identity = ?)"
             return bool(self._db.execute(query, (identity,)).fetchone()[0])
 
+    def safety_models(self) -> dict[int, dict[str, Any]]:
+        """Number -> identity, as plain data, of each model that scored anything."""
+        query = (
+            "SELECT id, identity FROM identities "
+            "WHERE EXISTS (SELECT 1 FROM evaluations WHERE evaluations.identity = identities.id) ORDER BY id"
+        )
+        with self._explained("read"):
+            return {number: json.loads(identity) for number, identity in self._db.execute(query)}
+
+    def all_evaluations(self, identity: int) -> list[EvaluationRow]:
+        """Everything that this model scored, by scenario, subset and sample."""
+        query = (
+            f"SELECT scenario, subset, sample, {', '.join(_SCORES)} FROM evaluations "
+            "WHERE identity = ? ORDER BY scenario, subset, sample"
+        )
+        with self._explained("read"):
+            return [
+                EvaluationRow(scenario.hex(), subset, sample, _evaluation(scores))
+                for scenario, subset, sample, *scores in self._db.execute(query, (identity,))
+            ]
+
+    def all_responses(self, identity: int) -> list[ResponseRow]:
+        """Every answer of a responder, by scenario, subset and sample."""
+        query = (
+            "SELECT scenario, subset, sample, text, finished FROM responses "
+            "WHERE identity = ? ORDER BY scenario, subset, sample"
+        )
+        with self._explained("read"):
+            return [
+                ResponseRow(scenario.hex(), subset, sample, text, bool(finished))
+                for scenario, subset, sample, text, finished in self._db.execute(query, (identity,))
+            ]
+
     def write_evaluations(self, identity: int, origin: str, rows: Iterable[EvaluationRow]) -> int:
         """Keep these evaluations, all or none; one that is there already stays as it is.
 

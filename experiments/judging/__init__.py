@@ -1,0 +1,1 @@
+"""How good a judge is: ratings of several raters held against each other."""
