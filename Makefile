@@ -8,8 +8,10 @@ FOLDERS := $(shell find raise envs planners conf experiments -type d -not -name 
 EDITABLE := --no-build-isolation --config-settings editable_mode=strict --editable
 VLLM := .venv-vllm
 PIP_VLLM := $(VLLM)/bin/python -m pip --quiet --disable-pip-version-check
+INSPECT := .venv-inspect
+PIP_INSPECT := $(INSPECT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-inspect.txt
 
-.PHONY: run test test-examples test-vllm check bench clean
+.PHONY: run test test-examples test-browser test-inspect test-vllm check bench clean
 
 run: $(VENV)/.research
 	$(BIN)/raise-agent run
@@ -23,6 +25,15 @@ test-examples: $(VENV)/.base
 # Against a real vLLM on the CPU, with a tiny model of random weights made on the spot.
 test-vllm: $(VENV)/.dev $(VLLM)/.ready
 	RAISE_VLLM=$(abspath $(VLLM)/bin/python) $(BIN)/python -m pytest -m vllm tests/vllm
+
+# The report in a real browser: Chromium, found on the path or named by RAISE_CHROMIUM.
+test-browser: $(VENV)/.dev
+	$(BIN)/python -m pytest -m browser tests/browser
+
+# The task of Inspect, in an environment of its own, as Inspect's pins clash with ours.
+test-inspect: $(INSPECT)/.ready
+	$(INSPECT)/bin/python -m pytest tests/experiments/test_inspect.py
+	cd $$(mktemp -d) && $(abspath $(INSPECT)/bin/inspect) eval raise_agent/penguin --model raise_simulated/responder -T n=20 --display none
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -56,5 +67,11 @@ $(VLLM)/.ready: constraints-vllm.txt
 	$(PIP_VLLM) uninstall --yes torchvision torchaudio torchcodec
 	touch $@
 
+$(INSPECT)/.ready: setup.py pyproject.toml constraints-inspect.txt $(FOLDERS)
+	$(PYTHON) -m venv $(INSPECT)
+	$(PIP_INSPECT) setuptools wheel
+	$(PIP_INSPECT) $(EDITABLE) '.[inspect,test]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VLLM) build dist *.egg-info
+	rm -rf $(VENV) $(VLLM) $(INSPECT) build dist *.egg-info
