@@ -21,10 +21,10 @@ from raise_agent.scenario import Scenario
 from .agents import AgentMethod, asks_a_model, labels_of, method_of
 from .assembly import Bench, planner_settings
 from .methods import Conversation, Material, Pair, conversations, reserved_names
-from .results import RESULTS, MethodResult, MethodScores, flat, write_results
+from .results import RESULTS, Details, MethodResult, MethodScores, flat, write_results
 from .statistics import mean_interval
 from .tracking import Tracker
-from .yardsticks import calibrate, prefix_scores, score_held_out
+from .yardsticks import calibrate, final_dimensions, prefix_scores, score_held_out
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ def compare(
             talks[name] = conversations(methods.get(name, name), bench, runner, scenarios, material)
             scores[name] = [row[0] for row in score_held_out(runner, scenarios, [[t.known] for t in talks[name]])]
         oracle = calibration = None
+        steps: dict[str, list[list[float | None]]] = {}
         try:
             # Where asking costs, the oracle stops early by a sum of its own.
             if "oracle" in talks and not any(bench.table.costs):
@@ -91,10 +92,15 @@ def compare(
             if "distilled" in talks and cfg.calibration:
                 assert policy is not None
                 calibration = calibrate(policy, runner, scenarios, talks["distilled"])
+            if cfg.steps:
+                # Nobody asks everything in the order of the table.
+                for name in (name for name in talks if name != "full"):
+                    steps[name] = prefix_scores(runner, scenarios, talks[name])
         except LimitReached as stop:
             _log.warning("%s: the methods are compared, but not all that they are held against is scored", stop)
+        details = Details(steps, final_dimensions(bench.store, runner.identity, scenarios, talks))
     results = [_result(name, talks[name], scores, bench, oracle) for name in names]
-    write_results(bench, folder, scenarios, results, talks, scores, calibration)
+    write_results(bench, folder, scenarios, results, talks, scores, calibration, details)
     tracker.table("evaluate/results", [flat(result) for result in results])
     tracker.log({f"evaluate/{r.method}/score": r.score.mean for r in results if math.isfinite(r.score.mean)})
     if calibration is not None:

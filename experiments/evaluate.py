@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from .comparing import compare
 from .config import CONF
 from .job import job
+from .reporting.job import report_job
 from .results import REPORT, heading, results_table
 
 
@@ -21,4 +22,5 @@ def main(cfg: DictConfig) -> None:
         plans = None if cfg.evaluate.plans is None else Path(cfg.evaluate.plans)
         results = compare(bench, tracker, folder, policy, plans)
         print(f"{heading(bench, len(bench.scenarios.test[: cfg.evaluate.scenarios]))}\n\n{results_table(results)}")
-        print(f"\nReport: {folder / REPORT}")
+        report = report_job(bench, tracker, folder)
+        print(f"\nReport: {report}\nTables: {folder / REPORT}")

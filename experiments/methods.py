@@ -37,7 +37,9 @@ from .models import AgentModel
 from .sensitivity import best_fixed_order
 
 AGENTS = ("none", "random", "static", "fixed", "retrieval", "llm", "distilled", "full")
-ALIASES = {"oracle": "exhaustive"}
+EXHAUSTIVE = "exhaustive"
+"""The planner that scores every subset."""
+ALIASES = {"oracle": EXHAUSTIVE}
 
 EVENLY_COLD, EVENLY_TAUGHT = 1.0, 0.75
 """Share of ``spend`` that is split evenly, where ``spend_evenly`` does not say. Searches that start cold know of no
@@ -90,6 +92,8 @@ class Conversation:
     """Evaluations spent on this very scenario to decide what to ask."""
     failures: int = 0
     """Decisions that a model did not make, so that what takes its place did."""
+    plan: Plan | None = None
+    """What the search over this very scenario found; None where an agent decided."""
 
 
 def converse(rules: Rules, scenario: Scenario, choose: Chooser, declines: int) -> Conversation:
@@ -220,7 +224,7 @@ def conversations(
         model = material.model if method.asks_a_model else None
         method = agent_of(method, bench, material)
     choosers: list[Chooser]
-    spent = [0] * len(scenarios)
+    plans: list[Plan | None] = [None] * len(scenarios)
     failures: list[list[str]] = [[] for _ in scenarios]
     if isinstance(method, tuple):
         choosers = [talk_with(*method, failed) for failed in failures]
@@ -231,16 +235,16 @@ def conversations(
         sample = bench.scenarios.train[: cfg.sensitivity_scenarios]
         choosers = [follow(best_fixed_order(runner, sample, bench.table.costs, cfg.budget), rules)] * len(scenarios)
     else:
-        plans = plan_all(bench, runner, scenarios, ALIASES.get(method, method), material.planner)
-        choosers = [follow(plan.path, rules) for plan in plans]
-        spent = [plan.evaluations for plan in plans]
+        found = plan_all(bench, runner, scenarios, ALIASES.get(method, method), material.planner)
+        choosers, plans = [follow(plan.path, rules) for plan in found], list(found)
 
     def talk(row: int) -> Conversation:
         if model is not None and not bench.allowance.open():
             raise LimitReachedError(f"stopped at {bench.allowance.reached}, in the conversations of a method")
         scenario = scenarios[row]
         held = converse(rules, scenario, choosers[row], declined_by(scenario, cfg.evaluate.decline, cfg.seed))
-        return Conversation(held.asked, held.known, spent[row], len(failures[row]))
+        plan = plans[row]
+        return Conversation(held.asked, held.known, 0 if plan is None else plan.evaluations, len(failures[row]), plan)
 
     if model is None or model.in_flight == 1:
         return [talk(row) for row in range(len(scenarios))]

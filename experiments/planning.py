@@ -22,6 +22,7 @@ from .estimate import Estimate, estimate
 from .exploring import explore
 from .learning import plan_and_learn
 from .provenance import content_digest, describe_run
+from .reporting.searches import SEARCHES, search_json
 from .tables import markdown_table, number
 from .tracking import Tracker
 
@@ -35,7 +36,7 @@ Scores = dict[str, dict[int, float]]
 
 
 def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
-    """Plan over the training and validation scenarios; write ``plans.jsonl`` and ``plan.json``.
+    """Plan over the training and validation scenarios; write ``plans.jsonl``, ``searches.jsonl`` and ``plan.json``.
 
     Returns:
         Everything that was scored on the way, for distillation. It depends on the configuration alone, not on
@@ -127,6 +128,8 @@ def _write(
 ) -> dict[str, Any]:
     lines = [json.dumps(_plain(bench, s, plan)) + "\n" for s, plan in zip(scenarios, plans, strict=True)]
     atomic_write_text(folder / PLANS, "".join(lines))
+    searches = [json.dumps({"id": s.id, **search_json(plan)}) + "\n" for s, plan in zip(scenarios, plans, strict=True)]
+    atomic_write_text(folder / SEARCHES, "".join(searches))
     summary = summarise(bench, scenarios, plans, tally)
     summary["estimate"] = None if expected is None else asdict(expected)
     atomic_write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")

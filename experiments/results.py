@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from raise_agent.scenario import Scenario
 
 from .agents import asks_a_model
 from .assembly import Bench
-from .methods import Conversation
+from .methods import ALIASES, EXHAUSTIVE, Conversation
 from .provenance import content_digest, describe_run
+from .reporting.searches import search_json
 from .statistics import Mean
 from .tables import interval, markdown_table, number
-from .yardsticks import Calibration
+from .yardsticks import Calibration, Dimensions
 
 RESULTS, REPORT, CONVERSATIONS = "results.json", "results.md", "conversations.jsonl"
 
@@ -71,6 +72,16 @@ class MethodResult:
 
 MethodScores = Mapping[str, Sequence[float | None]]
 """method -> score per scenario, None where unscored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is kept of conversations beside their final scores."""
+
+    steps: Mapping[str, Sequence[Sequence[float | None]]] = field(default_factory=dict)
+    """method -> held-out scores of each scenario after 0, 1, ... questions; without methods that were not scored so."""
+    dimensions: Mapping[str, Sequence[Dimensions | None]] = field(default_factory=dict)
+    """method -> dimensions of each scenario's final score."""
 
 
 def results_table(results: Sequence[MethodResult]) -> str:
@@ -133,6 +144,7 @@ def write_results(
     talks: Mapping[str, Sequence[Conversation]],
     scores: MethodScores,
     calibration: Calibration | None,
+    details: Details,
 ) -> None:
     """Write ``results.json``, ``results.md`` and ``conversations.jsonl``; none holds what a user said."""
     run = describe_run(bench.cfg.seed, simulated=bench.safety.simulated)
@@ -149,6 +161,7 @@ def write_results(
         **run,
         "data": data,
         "agent": agent,
+        "models": {"safety": dict(bench.safety.identity)},
         "methods": [r.to_json() for r in results],
         "calibration": None if calibration is None else calibration.to_json(),
         "config": config,
@@ -158,12 +171,13 @@ def write_results(
         json.dumps(
             {
                 "id": scenario.id,
+                "domain": scenario.domain,
                 "simulated": bench.safety.simulated,
                 "methods": {
                     r.method: {
-                        "asked": [bench.table.keys[i] for i in talks[r.method][row].asked],
-                        "answered": list(bench.table.keys_of(talks[r.method][row].known)),
+                        **_talk_json(bench, r.method, talks[r.method][row]),
                         "score": scores[r.method][row],
+                        **_details_json(details, r.method, row),
                     }
                     for r in results
                 },
@@ -192,6 +206,26 @@ def write_results(
         f"## Where it comes from\n\n{notes}\n\n```yaml\n{OmegaConf.to_yaml(bench.cfg, resolve=True)}```\n"
     )
     atomic_write_text(folder / REPORT, text)
+
+
+def _talk_json(bench: Bench, method: str, talk: Conversation) -> dict[str, Any]:
+    """What was asked and what was answered; for a planner that searches, what its search asked."""
+    told: dict[str, Any] = {
+        "asked": [bench.table.keys[i] for i in talk.asked],
+        "answered": list(bench.table.keys_of(talk.known)),
+    }
+    if talk.plan is not None and ALIASES.get(method, method) != EXHAUSTIVE:
+        told["search"] = search_json(talk.plan)
+    return told
+
+
+def _details_json(details: Details, method: str, row: int) -> dict[str, Any]:
+    """Scores after each question, and the dimensions of the last; None where they were not scored."""
+    steps, dimensions = details.steps.get(method), details.dimensions.get(method)
+    return {
+        "steps": None if steps is None else list(steps[row]),
+        "dimensions": None if dimensions is None else dimensions[row],
+    }
 
 
 def _calibration_text(calibration: Calibration | None) -> str:

@@ -10,6 +10,7 @@ from .config import CONF
 from .distilling import distill_policy
 from .job import job
 from .planning import PLANS, plan_scenarios
+from .reporting.job import report_job
 from .results import REPORT, heading, results_table
 
 
@@ -21,4 +22,5 @@ def main(cfg: DictConfig) -> None:
         policy = distill_policy(bench, tracker, folder, scores)
         results = compare(bench, tracker, folder, policy, folder / PLANS)
         print(f"{heading(bench, len(bench.scenarios.test[: cfg.evaluate.scenarios]))}\n\n{results_table(results)}")
-        print(f"\nPolicy: {policy}\nReport: {folder / REPORT}")
+        report = report_job(bench, tracker, folder)
+        print(f"\nPolicy: {policy}\nReport: {report}\nTables: {folder / REPORT}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import NormalDist
@@ -14,6 +14,7 @@ from raise_agent.planners.runner import Runner, Task, score_subsets
 from raise_agent.policies import AcquisitionPolicy
 from raise_agent.policies.distilled import DistilledPolicy
 from raise_agent.scenario import Scenario
+from raise_agent.store import EvaluationStore
 from raise_agent.subsets import mask_of
 
 from .methods import Conversation, seen_by_agent
@@ -53,6 +54,34 @@ def prefix_scores(
     """Scores of each conversation after 0, 1, ... questions."""
     prefixes = [[known_after(talk, questions) for questions in range(len(talk.asked) + 1)] for talk in talks]
     return score_held_out(runner, scenarios, prefixes)
+
+
+Dimensions = tuple[float, float, float]
+"""Scores on the dimensions of ``models.base.DIMENSIONS``, each 1 to 5."""
+
+
+def final_dimensions(
+    store: EvaluationStore, identity: int, scenarios: Sequence[Scenario], talks: Mapping[str, Sequence[Conversation]]
+) -> dict[str, list[Dimensions | None]]:
+    """Method -> dimensions of each conversation's held-out score, None where it is unscored.
+
+    Args:
+        store: holds the evaluations.
+        identity: number of the safety model's identity in it.
+        scenarios: one for each conversation.
+        talks: the conversations of each method.
+    """
+    found: dict[str, list[Dimensions | None]] = {name: [] for name in talks}
+    for row, scenario in enumerate(scenarios):
+        held = store.evaluations(identity, scenario.digest)
+        for name, mine in found.items():
+            evaluation = held.get((talks[name][row].known, HELD_OUT_SAMPLE))
+            mine.append(
+                None
+                if evaluation is None
+                else (evaluation.risk_sensitivity, evaluation.emotional_empathy, evaluation.user_alignment)
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

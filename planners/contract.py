@@ -124,6 +124,22 @@ class Rank:
     subset: int
 
 
+KEPT_NODES = 64
+"""Most nodes of its tree that a search keeps in its plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A node of a search tree over paths, for people to look at."""
+
+    path: tuple[int, ...]
+    """The attributes asked on the way to it, in order; empty at the root."""
+    visits: int
+    """Scored rollouts through it."""
+    value: float
+    """Their mean score."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a search found."""
@@ -136,6 +152,9 @@ class Plan:
     """How many subsets were asked to be scored."""
     trace: tuple[tuple[int, float | None], ...] = ()
     """Every (subset, score) in the order asked."""
+    tree: tuple[TreeNode, ...] = ()
+    """The ``KEPT_NODES`` most visited nodes, each after its parent, of a search whose tree the trace does not tell:
+    that of one over subsets has as visits of a node the subsets scored that hold its attributes."""
 
 
 Found = TypeVar("Found")

@@ -12,7 +12,7 @@ from raise_agent.envs.dynamics import State, askable, start, step
 from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.subsets import mask_of, members
 
-from .contract import Plan, PlanningProblem, Rank, Search
+from .contract import KEPT_NODES, Plan, PlanningProblem, Rank, Search, TreeNode
 from .registry import register
 from .scoreboard import Scoreboard, check_evaluations
 
@@ -126,7 +126,7 @@ class PaperMCTSPlanner:
             for score in (yield from board.draw([subset])):
                 _back_up(path, score)
         best = _best_path(root)
-        return Plan(best, board.worth(mask_of(best)), evaluations=len(board.trace), trace=tuple(board.trace))
+        return Plan(best, board.worth(mask_of(best)), len(board.trace), tuple(board.trace), _most_visited(root))
 
     def _select(self, root: _Node, rng: np.random.Generator) -> tuple[list[_Node], int | None]:
         """Walk down to a child not visited, whose place under the last node is told, or to the end of a full path."""
@@ -212,6 +212,19 @@ def _back_up(path: Sequence[_Node], score: float | None) -> None:
             node.visits += 1
             # A sum divided would tell apart what scored the same, by rounding.
             node.q += (score - node.q) / node.visits
+
+
+def _most_visited(root: _Node) -> tuple[TreeNode, ...]:
+    """The scored nodes that most rollouts passed, each after its parent; of equals those nearer to the root."""
+    found = list[TreeNode]()
+    ahead: list[tuple[tuple[int, ...], _Node]] = [((), root)]
+    while ahead:
+        path, node = ahead.pop()
+        if node.visits:
+            found.append(TreeNode(path, node.visits, node.q))
+            children = zip(node.options, node.children, strict=True)
+            ahead += [((*path, option), child) for option, child in children if child is not None]
+    return tuple(sorted(found, key=lambda node: (-node.visits, len(node.path), node.path))[:KEPT_NODES])
 
 
 def _best_path(root: _Node) -> tuple[int, ...]:
