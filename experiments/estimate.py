@@ -185,6 +185,40 @@ def announce_known(
     return expected
 
 
+def announce_many(bench: Bench, evaluations: int, scenarios: Sequence[Scenario], what: str, sample: int = 0) -> None:
+    """Say what evaluations will take of which only the number is known; nothing where ``announce_known`` says nothing.
+
+    Measured on some that are certain to be among them, so nothing is spent on the estimate alone; where the store holds
+    all of these, as of a run that goes on, nothing is measured.
+
+    Args:
+        bench: models, store.
+        evaluations: how many, at most.
+        scenarios: whose evaluation with nothing known is among them.
+        what: is estimated, as it is called in the text.
+        sample: index of the draw of that evaluation.
+    """
+    most = bench.cfg.runner.estimate_on
+    if bench.safety.simulated or not most or not evaluations:
+        return
+    identity = bench.store.identity(bench.safety.identity)
+    fresh = [s for s in scenarios if (0, sample) not in bench.store.evaluations(identity, s.digest)]
+    tasks = [Task(scenario, partial(_score, (0,)), first_sample=sample) for scenario in fresh[:most]]
+    try:
+        with bench.runner("estimating") as runner:
+            scoring = _measure(bench, runner, tasks)
+            measured_on = runner.tally.scored
+    except LimitReached:
+        return
+    left = evaluations - measured_on
+    expected = (
+        _unmeasured(what, left, 0)
+        if scoring is None
+        else _measured(bench, what, left, 0, measured_on, scoring.times(left))
+    )
+    _log.warning("%s", expected)
+
+
 def _unmeasured(what: str, left: float, stored: int) -> Estimate:
     return Estimate(what, round(left), stored, 0, None, None, None)
 

@@ -78,6 +78,17 @@ def test_a_choice_that_is_none_leaves_it_to_the_votes_of_the_paths(prefers: Mapp
     assert "boss" not in str(ranking.because)
 
 
+def test_without_paths_the_model_goes_by_itself() -> None:
+    stub = Stub({"emotion": 1.0})
+    ranking = LLMPolicy(PLANNED, stub, k=0).rank(QUERY, KNOWN)
+    assert ranking.best == "emotion"
+    assert ranking.because["retrieved"] == []
+    assert stub.seen[0][-1] == []
+    failed = LLMPolicy(PLANNED, Stub({}), k=0).rank(QUERY, KNOWN)
+    assert failed.best == next(key for key in TABLE.keys if key not in KNOWN)
+    assert "failed" in failed.because
+
+
 def test_weights_off_the_options_count_for_nothing() -> None:
     assert shares({"a": 1.0, "b": 3.0, "c": 96.0}, ["b", "a", "d"]) == {"b": 0.75, "a": 0.25, "d": 0.0}
     with pytest.raises(NoDecisionError):
@@ -135,7 +146,7 @@ def test_settings_off_the_scale_are_refused() -> None:
         lambda: ScaleAbstention(Stub(), threshold=float("nan")),
         lambda: BinaryAbstention(Stub(), if_failed=-1),
         lambda: ScaleAbstention(Stub(), if_failed=-1),
-        lambda: LLMPolicy(PLANNED, Stub(), k=0),
+        lambda: LLMPolicy(PLANNED, Stub(), k=-1),
     ):
-        with pytest.raises(ConfigError, match=r"0 to 5|0 or more|1 or more"):
+        with pytest.raises(ConfigError, match=r"0 to 5|0 or more"):
             wrong()
