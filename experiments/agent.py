@@ -29,12 +29,12 @@ from .agents import POLICIES, AgentMethod, Given, method_of, pair_of
 from .assembly import make_scenarios, make_table, read_scenarios
 from .comparing import planned_paths
 from .config import CONF
+from .conversing.session import Session
+from .conversing.terminal import Terminal, ToldToEnd, told_to_end
+from .conversing.transcript import open_transcript
 from .encoding import KEPT, make_query_encoder
 from .methods import Pair
 from .models import TalkingModels, talking_models
-from .session import Session
-from .terminal import Terminal, ToldToEnd, told_to_end
-from .transcript import open_transcript
 
 _BUDGET = 3
 """Most questions, where neither the configuration nor a policy says."""

@@ -8,9 +8,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from .benchmarking import FIGURES, REPORT, run_design, tables, write
+from .benchmarking.design import design_from
+from .benchmarking.running import FIGURES, REPORT, run_design, tables, write
 from .config import CONF
-from .design import design_from
 from .tracking import tracking
 
 

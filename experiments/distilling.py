@@ -9,6 +9,7 @@ from typing import Any
 
 from raise_agent.attributes import AttributeTable
 from raise_agent.distill.dataset import Examples, examples_from_store, examples_of
+from raise_agent.distill.memory import recall, remember
 from raise_agent.distill.train import Epoch, train
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError
@@ -72,6 +73,10 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
             losses["distill/validation_loss"] = epoch.validation_loss
         tracker.log(losses)
 
+    memory = None
+    if settings.memory:
+        memory, training = remember(training, settings.memory)
+        validation = None if validation is None else recall(memory, validation)
     trained = train(training, validation, settings, cfg.seed, on_epoch)
     provenance = _provenance(bench, training.evaluations)
     if scores is None:
@@ -90,6 +95,7 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
             weights=trained.weights,
             encoder=encoder,
             provenance=provenance,
+            memory=memory,
         )
     )
     target = folder / POLICY

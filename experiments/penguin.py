@@ -14,10 +14,10 @@ from omegaconf import DictConfig
 from raise_agent.errors import LimitReachedError
 
 from .config import CONF
-from .contexts import score_contexts
+from .contexts.lineup import COMPARISON, line_up, lineup_tables, write_lineup
+from .contexts.results import REPORT, heading, tables, write
+from .contexts.scoring import score_contexts
 from .job import job
-from .lineup import COMPARISON, line_up, lineup_tables, write_lineup
-from .penguin_results import REPORT, heading, tables, write
 
 
 class LineUpSweep(Callback):

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from raise_agent.errors import ConfigError, DataError, did_you_mean
-from raise_agent.experiments.contexts import MEASURES
+from raise_agent.experiments.contexts.scoring import MEASURES
 from raise_agent.models.base import DIMENSIONS
 
 from .agreement import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from raise_agent.experiments.contexts import MEASURES, SCORE
+from raise_agent.experiments.contexts.scoring import MEASURES, SCORE
 from raise_agent.experiments.provenance import describe_run
 from raise_agent.experiments.published import published
 from raise_agent.experiments.statistics import Mean

@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 
 from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.experiments.assembly import Bench, wants_order
-from raise_agent.experiments.design import named_entries, whole_numbers
+from raise_agent.experiments.benchmarking.design import named_entries, whole_numbers
+from raise_agent.experiments.benchmarking.trials import Named
 from raise_agent.experiments.drawing import COLOURS, MARKERS, legend, title
 from raise_agent.experiments.methods import plan_all
 from raise_agent.experiments.published import published
 from raise_agent.experiments.statistics import Mean
 from raise_agent.experiments.tables import interval, markdown_table, number, with_half
 from raise_agent.experiments.tracking import Tracker
-from raise_agent.experiments.trials import Named
 from raise_agent.subsets import mask_of
 
 from .contract import Findings, Part, count_subsets, most_evaluations, order_part

@@ -17,14 +17,14 @@ from matplotlib.figure import Figure
 
 from raise_agent.errors import ConfigError
 from raise_agent.experiments.assembly import Bench
-from raise_agent.experiments.design import named_entries
+from raise_agent.experiments.benchmarking.design import named_entries
+from raise_agent.experiments.benchmarking.trials import Named
 from raise_agent.experiments.drawing import COLOURS, legend, title
 from raise_agent.experiments.methods import plan_all
 from raise_agent.experiments.published import published
 from raise_agent.experiments.statistics import Mean
 from raise_agent.experiments.tables import interval, markdown_table
 from raise_agent.experiments.tracking import Tracker
-from raise_agent.experiments.trials import Named
 from raise_agent.planners.runner import Runner, Task, score_subsets
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import mask_of, members, subsets_of_size

@@ -31,10 +31,10 @@ from raise_agent.attributes import penguin_table
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ModelError
 from raise_agent.experiments import agent
+from raise_agent.experiments.conversing.session import Session
+from raise_agent.experiments.conversing.terminal import Terminal
+from raise_agent.experiments.conversing.transcript import open_transcript
 from raise_agent.experiments.main import as_settings
-from raise_agent.experiments.session import Session
-from raise_agent.experiments.terminal import Terminal
-from raise_agent.experiments.transcript import open_transcript
 from raise_agent.models.served.live import ATTEMPTS, LiveAgent
 from raise_agent.policies import AcquisitionPolicy
 from raise_agent.policies.abstention import BudgetAbstention

@@ -16,10 +16,16 @@ import numpy as np
 import pytest
 
 from raise_agent.experiments import tracking
-from raise_agent.experiments.lessons import Learning, Lesson, study
-from raise_agent.experiments.standings import Block, block_json, block_table, difference_table, needed, standings
-from raise_agent.experiments.tracking import NullTracker
-from raise_agent.experiments.trials import (
+from raise_agent.experiments.benchmarking.lessons import Learning, Lesson, study
+from raise_agent.experiments.benchmarking.standings import (
+    Block,
+    block_json,
+    block_table,
+    difference_table,
+    needed,
+    standings,
+)
+from raise_agent.experiments.benchmarking.trials import (
     BestOfRandom,
     Ground,
     Judge,
@@ -31,6 +37,7 @@ from raise_agent.experiments.trials import (
     static_tops,
     value_of,
 )
+from raise_agent.experiments.tracking import NullTracker
 from raise_agent.planners import Evaluate, Plan, PlanningProblem, Rank, Search, make_planner, run_planner
 from raise_agent.planners.beliefs import History, learn
 from raise_agent.planners.families import Instance, make_family

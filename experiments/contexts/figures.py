@@ -12,14 +12,14 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from raise_agent.experiments.drawing import COLOURS, MOST_PANELS, legend, save, title
+from raise_agent.experiments.published import published
+from raise_agent.experiments.statistics import Mean
+from raise_agent.experiments.tables import number
 from raise_agent.models.base import DIMENSIONS, HIGHEST, LOWEST
 
-from .contexts import MEASURES, SCORE, Contexts, Contrast, Group
-from .drawing import COLOURS, MOST_PANELS, legend, save, title
 from .lineup import LineUp
-from .published import published
-from .statistics import Mean
-from .tables import number
+from .scoring import MEASURES, SCORE, Contexts, Contrast, Group
 
 _FREE, _RICH = COLOURS[1], COLOURS[0]
 _MOST_ROWS, _MOST_SOURCES = 40, 6

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from raise_agent.errors import ConfigError
+from raise_agent.experiments.assembly import Bench
+from raise_agent.experiments.estimate import announce_known
+from raise_agent.experiments.statistics import Mean, mean_interval
+from raise_agent.experiments.yardsticks import HELD_OUT_SAMPLE, score_held_out
 from raise_agent.models.base import Evaluation
 from raise_agent.planners.runner import LimitReached
 from raise_agent.scenario import Scenario
-
-from .assembly import Bench
-from .estimate import announce_known
-from .statistics import Mean, mean_interval
-from .yardsticks import HELD_OUT_SAMPLE, score_held_out
 
 SCORE = "score"
 MEASURES = {

@@ -9,9 +9,10 @@ from statistics import fmean, median
 from textwrap import fill
 from typing import Any
 
+from raise_agent.experiments.statistics import Mean, mean_interval
+from raise_agent.experiments.tables import interval, markdown_table, number, with_half
+
 from .lessons import Learned, Lesson
-from .statistics import Mean, mean_interval
-from .tables import interval, markdown_table, number, with_half
 from .trials import Ground, Reference, Trial
 
 LEVELS = (0.95, 0.99)

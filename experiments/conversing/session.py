@@ -10,9 +10,9 @@ from typing import Any
 from raise_agent.agent import Agent, Conversation, Question, Why
 from raise_agent.attributes import AttributeTable
 from raise_agent.errors import RaiseError, did_you_mean
+from raise_agent.experiments.tables import markdown_table, number
 from raise_agent.scenario import Scenario
 
-from .tables import markdown_table, number
 from .terminal import Terminal, ToldToEnd
 from .transcript import Transcript
 

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from .drawing import COLOURS, MARKERS, MOST_PANELS, file_name, legend, save, title
+from raise_agent.experiments.drawing import COLOURS, MARKERS, MOST_PANELS, file_name, legend, save, title
+
 from .standings import Block, last_of, standings
 from .trials import QUANTILES
 

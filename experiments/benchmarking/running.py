@@ -22,14 +22,14 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from raise_agent.experiments.progress import LIVE_SECONDS, PLAIN_SECONDS
+from raise_agent.experiments.provenance import commit, versions
+from raise_agent.experiments.tracking import Tracker
 from raise_agent.files import atomic_write_text
 
 from .design import Design
 from .lessons import Learned, Lesson, LessonKey, study
-from .progress import LIVE_SECONDS, PLAIN_SECONDS
-from .provenance import commit, versions
 from .standings import Block, block_json, block_rows, block_table, difference_table, paragraph, path_tables, standings
-from .tracking import Tracker
 from .trials import Ground, Played, Slice, play
 
 RESULTS, REPORT, TRIALS, FIGURES = "benchmark.json", "benchmark.md", "benchmark.csv", "figures"

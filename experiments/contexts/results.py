@@ -12,16 +12,16 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from raise_agent.experiments.assembly import Bench
+from raise_agent.experiments.provenance import content_digest, describe_run
+from raise_agent.experiments.published import published
+from raise_agent.experiments.statistics import Mean
+from raise_agent.experiments.tables import interval, markdown_table, number
+from raise_agent.experiments.tracking import Tracker
 from raise_agent.files import atomic_write_text
 from raise_agent.models.base import DIMENSIONS, Evaluation
 
-from .assembly import Bench
-from .contexts import MEASURES, Contexts, Contrast, Group, Pair, value
-from .provenance import content_digest, describe_run
-from .published import published
-from .statistics import Mean
-from .tables import interval, markdown_table, number
-from .tracking import Tracker
+from .scoring import MEASURES, Contexts, Contrast, Group, Pair, value
 
 RESULTS, REPORT, SCORES, FIGURES = "penguin.json", "penguin.md", "scores.jsonl", "figures"
 SIMULATED = "**Simulated scores: nothing about a real model.**"
@@ -119,7 +119,7 @@ def shift(contrast: Contrast) -> str:
 def write(bench: Bench, tracker: Tracker, folder: Path, found: Contexts) -> None:
     """Scores, plots, report and results into the folder, the results last; and to the tracker."""
     # Fonts take a second to load, and only this needs them.
-    from .penguin_figures import draw_contexts
+    from .figures import draw_contexts
 
     made = results(bench, found)
     config = OmegaConf.to_yaml(bench.cfg, resolve=True)

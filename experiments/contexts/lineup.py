@@ -13,13 +13,13 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from raise_agent.experiments.statistics import Mean, mean_interval
+from raise_agent.experiments.tables import interval, markdown_table
 from raise_agent.files import atomic_write_text
 from raise_agent.models.base import DIMENSIONS
 
-from .contexts import MEASURES, SCORE, Contrast, Role
-from .penguin_results import FIGURES, RESULTS, SCORES, SIMULATED, cell, paper_row, shift
-from .statistics import Mean, mean_interval
-from .tables import interval, markdown_table
+from .results import FIGURES, RESULTS, SCORES, SIMULATED, cell, paper_row, shift
+from .scoring import MEASURES, SCORE, Contrast, Role
 
 COMPARISON, COMPARED = "comparison.md", "comparison.json"
 _NAMES_A_MODEL = ("llm.model", "llm.responder.model")
@@ -231,7 +231,7 @@ def _lead_table(entries: Sequence[Entry]) -> str:
 def write_lineup(models: LineUp, folder: Path) -> None:
     """``comparison.json``, ``comparison.md`` and a plot into the folder of the sweep."""
     # Fonts take a second to load, and only this needs them.
-    from .penguin_figures import draw_lineup
+    from .figures import draw_lineup
 
     names = [path.name for path in draw_lineup(models, folder / FIGURES) if path.suffix == ".png"]
     plain = {

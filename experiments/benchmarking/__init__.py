@@ -1,0 +1,1 @@
+"""Planners on families of problems at equal evaluations (``raise-agent benchmark``)."""
