@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from raise_agent.experiments.studies.registry import available_studies
+from raise_agent.experiments.studies.registry import STUDIES
 
 COMMAND = [sys.executable, "-m", "raise_agent.experiments.main", "reproduce"]
 LEARNING = ("table2", "stepwise", "abstention")
@@ -49,7 +49,7 @@ def processor_seconds() -> float:
 def main() -> None:
     """Run those asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiments", nargs="*", choices=[[], *available_studies()], default=[])
+    parser.add_argument("experiments", nargs="*", choices=[[], *STUDIES.names()], default=[])
     parser.add_argument("--encoder", default="auto", choices=["auto", "static", "hashing"])
     parser.add_argument("--keep", type=Path, help="folder for the reports")
     given = parser.parse_args()
@@ -62,7 +62,7 @@ def main() -> None:
             seconds, processor, _ = run("table2", folder, given.encoder, *least, "store=runs/encoder.sqlite")
             print(f"{'encoder':12} {seconds:6.1f} s, processor {processor:6.1f} s, once", flush=True)
         whole = busy = 0.0
-        for experiment in given.experiments or available_studies():
+        for experiment in given.experiments or STUDIES.names():
             seconds, processor, made = run(experiment, folder, given.encoder)
             whole, busy = whole + seconds, busy + processor
             print(f"{experiment:12} {seconds:6.1f} s, processor {processor:6.1f} s, {made:,} evaluations", flush=True)

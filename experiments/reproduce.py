@@ -24,7 +24,7 @@ from .job import job
 from .provenance import content_digest, describe_run
 from .published import published
 from .studies.contract import Findings, Part
-from .studies.registry import available_studies, make_study
+from .studies.registry import STUDIES
 from .tracking import Tracker
 from .yardsticks import HELD_OUT_SAMPLE
 
@@ -38,9 +38,9 @@ def main(cfg: DictConfig) -> None:
     """Say what it will take, measure, write, print."""
     if cfg.experiment is None:
         raise ConfigError(
-            f"reproduce: say which experiment, as in experiment=table2. {did_you_mean('', available_studies())}"
+            f"reproduce: say which experiment, as in experiment=table2. {did_you_mean('', STUDIES.names())}"
         )
-    study = make_study(cfg.experiment, {} if cfg.study is None else plain(cfg.study))
+    study = STUDIES.make(cfg.experiment, {} if cfg.study is None else plain(cfg.study))
     with job(cfg, "reproduce") as (bench, tracker, folder):
         bench.scenarios = limited(bench.scenarios, cfg.scenarios, cfg.get("training"))
         announce(bench, study.parts(bench))

@@ -1,4 +1,4 @@
-"""Classes found by name: what the registries of planners and of problem families share.
+"""Classes found by name: the registries of planners, of problem families and of experiments.
 
 Registry name = file name. A class in the package's folder enters itself when its file is imported; one from another
 distribution is found through the entry point group of the package's name.
@@ -9,66 +9,82 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from importlib.metadata import entry_points
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from raise_agent.errors import ConfigError, did_you_mean
 
-_Thing = TypeVar("_Thing")
+Thing = TypeVar("Thing")
+_Class = TypeVar("_Class", bound=type)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What is registered, and where it is looked for."""
+class Registry(Generic[Thing]):
+    """Classes of one kind by name; what there is, is looked for when it is first asked.
 
-    one: str
-    """As in ``unknown planner 'mtcs'``."""
-    many: str
-    package: str
-    """Its modules are imported to find what is there; also the name of the entry point group."""
-
-
-def enter(kind: Kind, known: dict[str, type[_Thing]], name: str, made: type[_Thing]) -> None:
-    """Make a class known under ``name``; entering it again changes nothing.
-
-    Raises:
-        ConfigError: another class already has that name.
+    Args:
+        one: the kind, as in ``unknown planner 'mtcs'``.
+        many: of them.
+        package: its modules are imported to find what is there; also the name of the entry point group.
     """
-    if known.setdefault(name, made) is not made:
-        raise ConfigError(f"two {kind.many} are named {name!r}: {known[name].__module__}, {made.__module__}")
 
+    def __init__(self, one: str, many: str, package: str) -> None:
+        self._one, self._many, self._package = one, many, package
+        self._classes: dict[str, type[Thing]] = {}
+        self._looked = False
 
-def discover(kind: Kind, register: Callable[[str], Callable[[Any], Any]]) -> None:
-    """Import every module of the package, so that its classes enter themselves, then load the entry points."""
-    package = importlib.import_module(kind.package)
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        if not module.ispkg:
-            importlib.import_module(module.name)
-    for point in entry_points(group=kind.package):
-        register(point.name)(point.load())
+    def register(self, name: str) -> Callable[[_Class], _Class]:
+        """Class decorator that makes a class known under ``name``; entering it again changes nothing.
 
+        Raises:
+            ConfigError: another class already has that name.
+        """
 
-def find(kind: Kind, known: Mapping[str, type[_Thing]], name: str) -> type[_Thing]:
-    """The class of that name.
+        def entered(made: _Class) -> _Class:
+            if self._classes.setdefault(name, made) != made:
+                first = self._classes[name].__module__
+                raise ConfigError(f"two {self._many} are named {name!r}: {first}, {made.__module__}")
+            return made
 
-    Raises:
-        ConfigError: there is none; the message gives the nearest name.
-    """
-    if name not in known:
-        raise ConfigError(f"unknown {kind.one} {name!r}: {did_you_mean(name, known)}")
-    return known[name]
+        return entered
 
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        self._look()
+        return tuple(sorted(self._classes))
 
-def make(kind: Kind, known: Mapping[str, type[_Thing]], name: str, settings: Mapping[str, Any]) -> _Thing:
-    """An object of the class of that name; the class is a dataclass of its settings.
+    def find(self, name: str) -> type[Thing]:
+        """The class of that name.
 
-    Raises:
-        ConfigError: the name or a setting is unknown, or a setting is out of range.
-    """
-    wanted = find(kind, known, name)
-    valid = [entry.name for entry in fields(cast(Any, wanted))] if is_dataclass(wanted) else []
-    for key in settings:
-        if key not in valid:
-            raise ConfigError(f"{kind.one} {name!r} has no setting {key!r}: {did_you_mean(key, valid)}")
-    return wanted(**settings)
+        Raises:
+            ConfigError: there is none; the message gives the nearest name.
+        """
+        self._look()
+        if name not in self._classes:
+            raise ConfigError(f"unknown {self._one} {name!r}: {did_you_mean(name, self._classes)}")
+        return self._classes[name]
+
+    def make(self, name: str, settings: Mapping[str, Any]) -> Thing:
+        """An object of the class of that name; the class is a dataclass of its settings.
+
+        Raises:
+            ConfigError: the name or a setting is unknown, or a setting is out of range.
+        """
+        wanted = self.find(name)
+        valid = [entry.name for entry in fields(cast(Any, wanted))] if is_dataclass(wanted) else []
+        for key in settings:
+            if key not in valid:
+                raise ConfigError(f"{self._one} {name!r} has no setting {key!r}: {did_you_mean(key, valid)}")
+        return wanted(**settings)
+
+    def _look(self) -> None:
+        if self._looked:
+            return
+        # Modules that are imported ask for nothing by name themselves.
+        self._looked = True
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            if not module.ispkg:
+                importlib.import_module(module.name)
+        for point in entry_points(group=self._package):
+            self.register(point.name)(point.load())

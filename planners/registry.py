@@ -6,35 +6,13 @@ found through the entry point group ``raise_agent.planners``, or by calling ``re
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from .contract import Planner
-from .named import Kind, discover, enter, find, make
+from .named import Registry
 
-_KIND = Kind("planner", "planners", "raise_agent.planners")
-_PLANNERS: dict[str, type[Planner]] = {}
-_Class = TypeVar("_Class", bound=type[Planner])
-
-
-def register(name: str) -> Callable[[_Class], _Class]:
-    """Class decorator that makes a planner known under ``name``.
-
-    Raises:
-        ConfigError: another planner already has that name.
-    """
-
-    def entered(planner: _Class) -> _Class:
-        enter(_KIND, _PLANNERS, name, planner)
-        return planner
-
-    return entered
-
-
-@cache
-def _discover() -> None:
-    discover(_KIND, register)
+PLANNERS: Registry[Planner] = Registry("planner", "planners", "raise_agent.planners")
+register = PLANNERS.register
 
 
 def available_planners() -> tuple[str, ...]:
@@ -43,8 +21,7 @@ def available_planners() -> tuple[str, ...]:
     >>> "mcts" in available_planners()
     True
     """
-    _discover()
-    return tuple(sorted(_PLANNERS))
+    return PLANNERS.names()
 
 
 def planner_class(name: str) -> type[Planner]:
@@ -53,8 +30,7 @@ def planner_class(name: str) -> type[Planner]:
     Raises:
         ConfigError: there is no such planner; the message gives the nearest name.
     """
-    _discover()
-    return find(_KIND, _PLANNERS, name)
+    return PLANNERS.find(name)
 
 
 def make_planner(name: str, **settings: Any) -> Planner:
@@ -63,5 +39,4 @@ def make_planner(name: str, **settings: Any) -> Planner:
     Raises:
         ConfigError: the name or a setting is unknown, or a setting is out of range.
     """
-    _discover()
-    return make(_KIND, _PLANNERS, name, settings)
+    return PLANNERS.make(name, settings)

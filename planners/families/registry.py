@@ -6,36 +6,14 @@ found through the entry point group ``raise_agent.planners.families``, or by cal
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
-from raise_agent.planners.named import Kind, discover, enter, find, make
+from raise_agent.planners.named import Registry
 
 from .contract import Family
 
-_KIND = Kind("family", "families", "raise_agent.planners.families")
-_FAMILIES: dict[str, type[Family]] = {}
-_Class = TypeVar("_Class", bound=type[Family])
-
-
-def register_family(name: str) -> Callable[[_Class], _Class]:
-    """Class decorator that makes a family known under ``name``.
-
-    Raises:
-        ConfigError: another family already has that name.
-    """
-
-    def entered(family: _Class) -> _Class:
-        enter(_KIND, _FAMILIES, name, family)
-        return family
-
-    return entered
-
-
-@cache
-def _discover() -> None:
-    discover(_KIND, register_family)
+FAMILIES: Registry[Family] = Registry("family", "families", "raise_agent.planners.families")
+register_family = FAMILIES.register
 
 
 def available_families() -> tuple[str, ...]:
@@ -44,8 +22,7 @@ def available_families() -> tuple[str, ...]:
     >>> "needle" in available_families()
     True
     """
-    _discover()
-    return tuple(sorted(_FAMILIES))
+    return FAMILIES.names()
 
 
 def family_class(name: str) -> type[Family]:
@@ -54,8 +31,7 @@ def family_class(name: str) -> type[Family]:
     Raises:
         ConfigError: there is no such family; the message gives the nearest name.
     """
-    _discover()
-    return find(_KIND, _FAMILIES, name)
+    return FAMILIES.find(name)
 
 
 def make_family(name: str, **settings: Any) -> Family:
@@ -64,5 +40,4 @@ def make_family(name: str, **settings: Any) -> Family:
     Raises:
         ConfigError: the name or a setting is unknown, or a setting is out of range.
     """
-    _discover()
-    return make(_KIND, _FAMILIES, name, settings)
+    return FAMILIES.make(name, settings)

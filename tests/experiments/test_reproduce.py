@@ -24,7 +24,7 @@ from raise_agent.errors import ConfigError
 from raise_agent.experiments.config import register_schemas
 from raise_agent.experiments.main import main
 from raise_agent.experiments.published import published
-from raise_agent.experiments.studies.registry import available_studies, make_study
+from raise_agent.experiments.studies.registry import STUDIES
 from raise_agent.models.base import Evaluation, EvaluationRequest
 from raise_agent.models.simulated import SimulatedSafetyModel
 from raise_agent.scenario import Scenario
@@ -254,7 +254,7 @@ def test_what_failed_is_counted_and_the_best_is_not_flattered_by_its_own_draw(cl
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], ["say which experiment", *available_studies()]),
+        ([], ["say which experiment", *STUDIES.names()]),
         (["experiment=tabel2"], ["did you mean 'table2'", "sensitivity"]),
         (["experiment=subsets", "scenarios=0"], ["scenarios must be 1 or more"]),
         (["experiment=sensitivity", "planner=mcts"], ["planner"]),
@@ -291,7 +291,7 @@ def test_a_mistake_gets_one_clear_message(cli: Cli, arguments: list[str], said: 
 )
 def test_settings_that_cannot_work_are_refused(name: str, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):
-        make_study(name, settings)
+        STUDIES.make(name, settings)
 
 
 def test_a_served_model_is_measured_once_on_what_it_is_asked_anyway_and_not_marked_simulated(
@@ -317,7 +317,7 @@ def test_a_served_model_is_measured_once_on_what_it_is_asked_anyway_and_not_mark
 def test_the_page_on_reproducing_names_experiments_and_settings_that_exist() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "reproduce.md").read_text(encoding="utf-8")
     commands = re.findall(r"^raise-agent reproduce (.*?)(?: +#.*)?$", text, re.MULTILINE)
-    assert {name for command in commands for name in re.findall(r"experiment=(\w+)", command)} >= {*available_studies()}
+    assert {name for command in commands for name in re.findall(r"experiment=(\w+)", command)} >= {*STUDIES.names()}
     register_schemas()
     GlobalHydra.instance().clear()
     with initialize_config_module("raise_agent.conf", version_base="1.3"):

@@ -148,7 +148,7 @@ def test_subsets_of_full_size_are_all_there_once() -> None:
 
 @pytest.fixture
 def _registry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_FAMILIES", dict(registry._FAMILIES))
+    monkeypatch.setattr(registry.FAMILIES, "_classes", dict(registry.FAMILIES._classes))
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def test_a_family_of_another_distribution_is_found_by_its_entry_point(monkeypatc
         return [SimpleNamespace(name="flat", load=lambda: Flat)]
 
     monkeypatch.setattr(named, "entry_points", entry_points)
-    named.discover(registry._KIND, register_family)
+    monkeypatch.setattr(registry.FAMILIES, "_looked", False)
     assert family_class("flat") is Flat
 
 

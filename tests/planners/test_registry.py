@@ -25,7 +25,7 @@ from raise_agent.planners import (
 @pytest.fixture(autouse=True)
 def _registry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     available_planners()
-    monkeypatch.setattr(registry, "_PLANNERS", dict(registry._PLANNERS))
+    monkeypatch.setattr(registry.PLANNERS, "_classes", dict(registry.PLANNERS._classes))
 
 
 @dataclass(frozen=True, slots=True)
