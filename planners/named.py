@@ -41,12 +41,15 @@ class Registry(Generic[Thing]):
         """
 
         def entered(made: _Class) -> _Class:
-            if self._classes.setdefault(name, made) != made:
-                first = self._classes[name].__module__
-                raise ConfigError(f"two {self._many} are named {name!r}: {first}, {made.__module__}")
+            self._enter(name, made)
             return made
 
         return entered
+
+    def _enter(self, name: str, made: type[Thing]) -> None:
+        known = self._classes.setdefault(name, made)
+        if known is not made:
+            raise ConfigError(f"two {self._many} are named {name!r}: {known.__module__}, {made.__module__}")
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted."""
