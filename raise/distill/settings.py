@@ -19,6 +19,9 @@ class DistillSettings:
 
     min_gain: float = 0.0
     """The policy answers when no question is expected to add more than this beyond its cost, in score points."""
+    memory: int = 1024
+    """Most wordings of training whose vectors the policy keeps, to recall what was found for them; 0 keeps none, and
+    the network reads the query's vector instead."""
     value_dimension: int = 64
     """Length of the code of an answer; a power of two, 16 to 65,536."""
     hidden: int = 128
@@ -41,6 +44,8 @@ class DistillSettings:
     def __post_init__(self) -> None:
         if not math.isfinite(self.min_gain):
             raise ConfigError(f"distill.min_gain must be a finite number of score points, not {self.min_gain}")
+        if not 0 <= self.memory <= LARGEST:
+            raise ConfigError(f"distill.memory must be a number of wordings from 0 to {LARGEST}, not {self.memory}")
         size = self.value_dimension
         if not (16 <= size <= LARGEST and size & (size - 1) == 0):
             raise ConfigError(f"distill.value_dimension must be a power of two from 16 to {LARGEST}, not {size}")

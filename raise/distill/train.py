@@ -18,7 +18,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +29,7 @@ from raise_agent.policies.network import OVERLAP_RANK, Array, NetworkShape
 
 from .dataset import Examples
 from .settings import DistillSettings
+from .threads import one_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +135,6 @@ def _loss(forecast: Tensor, scores: Tensor, weights: Tensor, between: float) -> 
     return within + between * mean.square().mean()
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The matrices are small: more threads only wait for each other, and sum in another order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def train(
     training: Examples,
     validation: Examples | None,
@@ -165,7 +154,7 @@ def train(
     """
     n = training.values_of.shape[1]
     shape = NetworkShape(n, training.queries.shape[1], training.values.shape[1], settings.hidden)
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed accelerators too, for good
         network = _Network(shape, settings.dropout)
         with torch.no_grad():

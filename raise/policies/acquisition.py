@@ -302,7 +302,7 @@ class AcquisitionPolicy:
         return self._rule.decide(self._scores(self._encode_one(query), answers), len(answers))
 
     def encode(self, queries: Sequence[str]) -> Array:
-        """Query vectors for ``decide_batch``, shape (queries, dimension), each as ``decide`` would make it.
+        """What the network reads of queries, (queries, query_dimension), each as ``decide`` would make it.
 
         Raises:
             PolicyError: a query is not text.
@@ -377,7 +377,9 @@ class AcquisitionPolicy:
         return golden
 
     def _encode_one(self, query: str) -> Array:
-        return self._parts.encoder.encode([well_formed(query)])
+        """(1, query_dimension): what the network reads of it."""
+        vector, memory = self._parts.encoder.encode([well_formed(query)]), self._parts.memory
+        return vector if memory is None else memory.recall(vector)
 
     def _read(self, known: Mapping[Any, object]) -> dict[int, str | None]:
         """Answers by attribute index; a value that only says "unknown" counts as declined."""

@@ -114,6 +114,12 @@ def _what(parts: PolicyParts) -> list[str]:
     )
     shape = parts.shape
     size = sum(array.size for array in parts.weights.values())
+    memory = ""
+    if parts.memory is not None:
+        memory = (
+            f" What planning found for the queries most like the one asked is recalled from a memory, the vectors of "
+            f"{len(parts.memory.vectors):,} wordings that it was trained on."
+        )
     return [
         "## What it is",
         "A small network that decides, turn by turn, what to ask a person before a language model answers them, or to "
@@ -123,8 +129,8 @@ def _what(parts: PolicyParts) -> list[str]:
         f"It answers once no question is expected to add more than {parts.min_gain:g} points of the safety score (1 to "
         "5) beyond its cost.",
         questions,
-        f"{size:,} parameters: query encoder `{parts.encoder.name}` ({shape.query_dimension} numbers), two hidden "
-        f"layers of {shape.hidden}.",
+        f"{size:,} parameters: query encoder `{parts.encoder.name}` ({parts.encoder.dimension} numbers), two hidden "
+        f"layers of {shape.hidden}.{memory}",
     ]
 
 
@@ -205,6 +211,14 @@ def _limits(parts: PolicyParts, simulated: bool, more: Sequence[str]) -> list[st
         *(
             ["Its training scores were made by a simulated model; it says nothing about real ones."]
             if simulated
+            else []
+        ),
+        *(
+            [
+                "The vectors of queries that it was trained on are in it, not their texts; whoever guesses a text can "
+                "tell whether it was among them."
+            ]
+            if parts.memory is not None
             else []
         ),
         *(

@@ -2,7 +2,7 @@
 
     policy.json            format version, attributes, budget, settings, provenance, a digest of every other file
                            and of itself
-    weights.safetensors    the network
+    weights.safetensors    the network, and the memory if it has one
     encoder/               the query encoder
     golden.json            inputs with the decisions expected
 
@@ -35,12 +35,14 @@ from raise_agent.encoders import Encoder, load_encoder, save_encoder
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError, TableError
 
+from .memory import STEEPEST, Memory
 from .network import LARGEST, Array, NetworkShape
 
-FORMAT = 1
+FORMAT = 2
 KIND = "raise-acquisition-policy"
 MANIFEST, WEIGHTS, GOLDEN, ENCODER = "policy.json", "weights.safetensors", "golden.json", "encoder"
 _ENCODER_SETTINGS = f"{ENCODER}/encoder.json"
+_VECTORS, _EFFECTS = "memory.vectors", "memory.effects"
 _MAX_BYTES = 512 * 2**20
 _MAX_JSON_BYTES = 16 * 2**20
 """Parsed JSON takes many times its size in memory."""
@@ -67,6 +69,8 @@ class PolicyParts:
     """Which models, planner, data and commit, as plain data; ``simulated`` says whether the scores were."""
     gain_share: float = 0.0
     """How much that standard deviation grows for each point that a question is forecast to bring, 0 or more."""
+    memory: Memory | None = None
+    """What the network reads of a query; None gives it the encoder's vector."""
 
     @property
     def value_encoder(self) -> HashingEncoder:
@@ -79,11 +83,11 @@ class PolicyParts:
         if settings:
             yield from settings
             return
-        if self.encoder.dimension != self.shape.query_dimension:
-            yield (
-                _ENCODER_SETTINGS,
-                f"the encoder gives {self.encoder.dimension} numbers, the network takes {self.shape.query_dimension}",
-            )
+        taken = self.shape.query_dimension
+        if self.memory is not None:
+            yield from ((WEIGHTS, fault) for fault in self.memory.faults(self.encoder.dimension, taken))
+        elif self.encoder.dimension != taken:
+            yield _ENCODER_SETTINGS, f"the encoder gives {self.encoder.dimension} numbers, the network takes {taken}"
         yield from ((WEIGHTS, fault) for fault in self._weight_faults())
 
     def _setting_faults(self) -> Iterator[str]:
@@ -100,6 +104,10 @@ class PolicyParts:
             yield "'gain_spread' must be a finite number above 0"
         if not _is_finite(self.gain_share) or self.gain_share < 0:
             yield "'gain_share' must be a finite number, 0 or more"
+        if self.memory is not None:
+            bandwidth = self.memory.bandwidth
+            if not _is_finite(bandwidth) or not 0 < bandwidth <= STEEPEST:
+                yield f"the memory's 'bandwidth' must be a number above 0, {STEEPEST:g} at most"
         for name in ("query_dimension", "value_dimension", "hidden"):
             if not _is_whole(getattr(shape, name), LARGEST):
                 yield f"'{name}' must be a whole number from 1 to {LARGEST}"
@@ -181,8 +189,10 @@ def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) 
     Raises:
         PolicyError: the provenance or a golden input is not plain data.
     """
+    memory = parts.memory
+    kept = {} if memory is None else {_VECTORS: memory.vectors, _EFFECTS: memory.effects}
     # safetensors writes an array's memory as it lies, whatever its strides.
-    arrays = {name: np.ascontiguousarray(array) for name, array in parts.weights.items()}
+    arrays = {name: np.ascontiguousarray(array) for name, array in {**parts.weights, **kept}.items()}
     (folder / WEIGHTS).write_bytes(save_safetensors(arrays))
     (folder / GOLDEN).write_text(_dumps(golden, GOLDEN), encoding="utf-8")
     save_encoder(parts.encoder, folder / ENCODER)
@@ -201,6 +211,7 @@ def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) 
             "value_dimension": parts.shape.value_dimension,
             "hidden": parts.shape.hidden,
         },
+        "memory": None if memory is None else {"bandwidth": memory.bandwidth},
         "provenance": dict(parts.provenance),
         "files": {path.relative_to(folder).as_posix(): _digest(path.read_bytes()) for path in files},
     }
@@ -248,6 +259,7 @@ def read_parts(folder: Path, roots: Sequence[Path] = ()) -> tuple[PolicyParts, l
         provenance = manifest["provenance"]
         if not isinstance(provenance, dict) or provenance.get("simulated") is not manifest["simulated"]:
             raise PolicyError(f"{where}: 'simulated' and 'provenance' do not agree; export the policy again")
+        memory = _memory(manifest["memory"], weights, folder)
         parts = PolicyParts(
             table,
             manifest["budget"],
@@ -257,7 +269,8 @@ def read_parts(folder: Path, roots: Sequence[Path] = ()) -> tuple[PolicyParts, l
             weights,
             _encoder(folder / ENCODER),
             provenance,
-            manifest.get("gain_share", 0.0),
+            manifest["gain_share"],
+            memory,
         )
     except KeyError as error:
         raise PolicyError(f"{where}: {error} is missing; export the policy again") from error
@@ -353,6 +366,17 @@ def _weights(data: bytes, file: Path) -> dict[str, Array]:
             f"{file}: not readable as safetensors ({type(error).__name__}); export the policy again"
         ) from error
     return arrays
+
+
+def _memory(said: Any, arrays: dict[str, Array], folder: Path) -> Memory | None:
+    """The memory that ``policy.json`` speaks of; its arrays are taken out of those of the weights."""
+    if said is None:
+        return None
+    if not isinstance(said, dict) or said.keys() != {"bandwidth"}:
+        raise PolicyError(f"{folder / MANIFEST}: 'memory' must be null or hold 'bandwidth'; export the policy again")
+    if not {_VECTORS, _EFFECTS} <= arrays.keys():
+        raise PolicyError(f"{folder / WEIGHTS}: does not hold {_VECTORS} and {_EFFECTS}; export the policy again")
+    return Memory(arrays.pop(_VECTORS), arrays.pop(_EFFECTS), said["bandwidth"])
 
 
 def _encoder(folder: Path) -> Encoder:

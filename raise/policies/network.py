@@ -1,6 +1,7 @@
 """The policy's network, in numpy: what is known in, expected safety scores out.
 
-    h = relu(Q q + sum_i V_i v_i + M m + b)      q query vector; v_i code of the i-th answer, 0 where there is none
+    h = relu(Q q + sum_i V_i v_i + M m + b)      q what is recalled for the query, or its vector;
+                                                  v_i code of the i-th answer, 0 where there is none
     g = relu(H h + c)                             m marks each attribute as answered, declined, or neither
     o = O g + d                                   o = (score of answering now, gain of each question alone,
                                                        n x r factors u_i of how much two questions overlap)
@@ -29,6 +30,7 @@ class NetworkShape:
 
     n_attributes: int
     query_dimension: int
+    """Of what is recalled for a query, or of its vector."""
     value_dimension: int
     hidden: int
 
@@ -89,11 +91,12 @@ class PolicyNetwork:
             declined: (b, n).
         """
         w, n = self._exact, self.shape.n_attributes
-        batch = len(query)
+        batch, size = len(query), self.shape.value_dimension
         marks = np.concatenate([answered, declined], axis=1).astype(np.float64)
         mixed = query @ w["query.weight"] + marks @ w["mask.weight"] + w["input.bias"]
-        if answered.any():
-            mixed += values.reshape(batch, -1) @ w["value.weight"]
+        # Most questions have no answer yet, and the weights for answers are most of the network.
+        for i in np.flatnonzero(answered.any(axis=0)).tolist():
+            mixed += values[:, i] @ w["value.weight"][i * size : (i + 1) * size]
         hidden = np.maximum(mixed, 0.0)
         hidden = np.maximum(hidden @ w["hidden.weight"] + w["hidden.bias"], 0.0)
         out = hidden @ w["output.weight"] + w["output.bias"]
@@ -131,7 +134,7 @@ class PolicyNetwork:
         absolute values, u = 2**-53 (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1).
 
         Args:
-            norm: largest Euclidean norm of a query vector; answers' codes are of norm 1.
+            norm: largest Euclidean norm of ``query``; answers' codes are of norm 1.
         """
         w, s = {name: np.abs(array) for name, array in self._exact.items()}, self.shape
         n, kept = s.n_attributes, 1 + s.n_attributes

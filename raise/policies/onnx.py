@@ -1,6 +1,7 @@
 """A policy's network as an ONNX graph, for runtimes without Python; checked against numpy before it is written.
 
-    query     (batch, query_dimension) float     vectors of the query encoder, which is not in the graph
+    query     (batch, query_dimension) float     what the policy reads of the queries (``encode``): neither its encoder
+                                                 nor its memory is in the graph
     values    (batch, n, value_dimension) float  codes of the answers, zeros where there is none
     answered  (batch, n) bool
     declined  (batch, n) bool

@@ -487,6 +487,7 @@ def test_the_untrained_forecast_starts_at_the_mean_score() -> None:
     ("name", "wrong", "right"),
     [
         ("min_gain", (math.nan, math.inf, -math.inf), (0.0, -1.0, 2.5)),
+        ("memory", (-1, 65537), (0, 1, 65536)),
         ("value_dimension", (0, 8, 15, 24, 131072, -16), (16, 64, 65536)),
         ("hidden", (0, -1, 65537), (1, 65536)),
         ("epochs", (0, -1), (1,)),

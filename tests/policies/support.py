@@ -15,6 +15,7 @@ from raise_agent.attributes import Attribute, AttributeTable
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.policies.acquisition import AcquisitionPolicy
 from raise_agent.policies.folder import PolicyParts
+from raise_agent.policies.memory import Memory
 from raise_agent.policies.network import Array, NetworkShape
 
 TABLE = AttributeTable(
@@ -30,6 +31,12 @@ TABLE = AttributeTable(
 KEYS = TABLE.keys
 SHAPE = NetworkShape(n_attributes=4, query_dimension=32, value_dimension=16, hidden=8)
 QUERY = "Should I hand in my notice?"
+TRAINED_ON = (QUERY, "Should I sleep more?", "What do they fear?")
+MEMORY = Memory(
+    vectors=HashingEncoder(SHAPE.query_dimension).encode(TRAINED_ON),
+    effects=np.random.default_rng(4).normal(0.0, 0.3, (3, SHAPE.query_dimension)).astype(np.float32),
+    bandwidth=3.0,
+)
 GOLDEN: tuple[tuple[str, Mapping[str, str | None]], ...] = (
     (QUERY, {}),
     ("How do I cope?", {"mood": "low"}),

@@ -21,7 +21,7 @@ from raise_agent.policies import batch as batch_module
 from raise_agent.policies.decisions import Rule
 from raise_agent.policies.network import Array, NetworkShape, PolicyNetwork
 
-from .support import KEYS, QUERY, SHAPE, TABLE, constant_policy, make_parts, make_policy, random_weights
+from .support import KEYS, MEMORY, QUERY, SHAPE, TABLE, constant_policy, make_parts, make_policy, random_weights
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -54,6 +54,7 @@ def same(policy: AcquisitionPolicy, conversations: Sequence[Conversation], **giv
 POLICIES = [
     make_policy(random_weights(1)),
     make_policy(random_weights(2), budget=4, min_gain=-100.0),
+    make_policy(random_weights(2), memory=MEMORY, min_gain=-100.0),
     make_policy(random_weights(3), min_gain=0.0000005, table=TABLE.with_costs({"job": 0.1, "fear": 1 / 3})),
     make_policy({name: array * np.float32(1e6) for name, array in random_weights(4).items()}),
     constant_policy(3.0, (0.1, 0.1, -0.3, -0.2), min_gain=0.1),

@@ -13,7 +13,7 @@ import yaml
 from raise_agent.errors import PolicyError
 from raise_agent.policies.card import CARD, SIMULATED, card_for, is_unedited, policy_card
 
-from .support import TABLE, make_parts
+from .support import MEMORY, TABLE, make_parts
 
 
 def front(text: str) -> dict[str, Any]:
@@ -81,6 +81,13 @@ def test_what_how_whence_and_limits() -> None:
     assert text.count("```") == 4
     (whole,) = re.findall(r"```json\n(.*?)\n```", text, re.DOTALL)
     assert json.loads(whole) == provenance
+
+
+def test_a_memory_and_what_travels_with_it_are_said() -> None:
+    text, plain = policy_card(make_parts(memory=MEMORY)), policy_card(make_parts())
+    assert "the vectors of 3 wordings that it was trained on" in text
+    assert "- The vectors of queries that it was trained on are in it" in text
+    assert "vectors" not in plain
 
 
 def test_the_code_on_the_card_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

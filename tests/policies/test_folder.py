@@ -30,12 +30,12 @@ from raise_agent.policies.network import NetworkShape
 from .support import (
     GOLDEN,
     KEYS,
+    MEMORY,
     QUERY,
     SHAPE,
     TABLE,
     edit_manifest,
     make_parts,
-    make_policy,
     random_weights,
     sign,
 )
@@ -46,8 +46,14 @@ SECRET = "zq-secret-value"
 Manifest = dict[str, Any]
 HIDDEN: tuple[Any, ...] = (0, -8, 8.0, "8", True, None, 65537, 10**400)
 """What is no number of units."""
+NO_MEMORY: tuple[Any, ...] = (3.0, [], {}, {"bandwidth": 1, "m": 2})
 
 pytestmark = pytest.mark.filterwarnings("error")
+
+
+def make_policy(weights: Mapping[str, Any] | None = None, **changes: Any) -> AcquisitionPolicy:
+    """With a memory, which a folder holds beside everything else."""
+    return AcquisitionPolicy(make_parts(weights, **{"memory": MEMORY, **changes}))
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +109,7 @@ def test_round_trip_is_exact(tmp_path: Path, simulated: bool) -> None:
         "nested": {"list": [1, None, "x"], "deep": {"true": True}},
     }
     parts = make_parts(
+        memory=MEMORY if simulated else None,
         table=replace(TABLE.with_costs({"job": 0.1, "fear": 1 / 3}), unknown=("k. A.", "n/a")),
         budget=2,
         min_gain=0.1 + 0.2,
@@ -129,6 +136,11 @@ def test_round_trip_is_exact(tmp_path: Path, simulated: bool) -> None:
     assert kept.weights.keys() == parts.weights.keys()
     for name, array in kept.weights.items():
         assert array.tobytes() == parts.weights[name].tobytes()
+    assert (kept.memory is None) == (parts.memory is None)
+    if kept.memory is not None:
+        assert kept.memory.vectors.tobytes() == MEMORY.vectors.tobytes()
+        assert kept.memory.effects.tobytes() == MEMORY.effects.tobytes()
+        assert kept.memory.bandwidth == MEMORY.bandwidth
     for query, known in inputs:
         assert loaded.decide(query, known) == made.decide(query, known)
 
@@ -483,15 +495,16 @@ def test_the_helper_that_signs_does_so_rightly(policy: Path) -> None:
     [
         (_set("kind", value="bird"), "not a policy of this project"),
         (_set("kind", value=None), "not a policy of this project"),
-        (_set("format", value=2), "format 2, this version reads format 1; upgrade raise-agent"),
-        (_set("format", value=0), "format 0, this version reads format 1; export the policy again"),
-        (_set("format", value="1"), "format str, this version reads format 1; export the policy again"),
+        (_set("format", value=3), "format 3, this version reads format 2; upgrade raise-agent"),
+        (_set("format", value=1), "format 1, this version reads format 2; export the policy again"),
+        (_set("format", value="1"), "format str, this version reads format 2; export the policy again"),
         (_set("format", value=[SECRET]), "format list, this version"),
         (lambda m: m.update(format=True), "format True, this version"),
-        (lambda m: m.update(format=1.0), "format float, this version"),
+        (lambda m: m.update(format=2.0), "format float, this version"),
         (lambda m: m.pop("format"), "format NoneType, this version"),
-        *((lambda m, key=key: m.pop(key), f"'{key}' is missing") for key in ("budget", "min_gain", "gain_spread")),
-        *((lambda m, key=key: m.pop(key), f"'{key}' is missing") for key in ("table", "network", "provenance")),
+        *((lambda m, key=key: m.pop(key), f"'{key}' is missing") for key in ("budget", "min_gain", "gain_share")),
+        *((lambda m, key=key: m.pop(key), f"'{key}' is missing") for key in ("table", "network", "memory")),
+        *((lambda m, key=key: m.pop(key), f"'{key}' is missing") for key in ("gain_spread", "provenance")),
         (lambda m: m.pop("simulated"), "'simulated' is missing"),
         (lambda m: m["network"].pop("hidden"), "'hidden' is missing"),
         (_set("network", value=[1]), "'network' must be an object of sizes"),
@@ -503,6 +516,16 @@ def test_the_helper_that_signs_does_so_rightly(policy: Path) -> None:
         *((_set("gain_spread", value=v), "'gain_spread' must be a finite number above 0") for v in (0, -1, True, "1")),
         *((_set("network", "hidden", value=v), "'hidden' must be a whole number from 1 to 65536") for v in HIDDEN),
         (_set("network", "value_dimension", value=24), "'value_dimension': "),
+        (_set("memory", value=None), "holds ['hidden.bias'"),
+        *((_set("memory", value=v), "'memory' must be null or hold 'bandwidth'") for v in NO_MEMORY),
+        *(
+            (_set("memory", "bandwidth", value=v), "'bandwidth' must be a number above 0")
+            for v in (0, -1.5, 1001, 10**400)
+        ),
+        *(
+            (_set("memory", "bandwidth", value=v), "'bandwidth' must be a number above 0")
+            for v in (None, True, "3", [3])
+        ),
         (_set("simulated", value=None), "'simulated' and 'provenance' do not agree"),
         (_set("simulated", value=True), "'simulated' and 'provenance' do not agree"),
         (lambda m: m.update(simulated=None, provenance={}), "'simulated' is true or false"),
@@ -543,9 +566,9 @@ def test_wrong_manifests(policy: Path, change: Callable[[Manifest], None], said:
         '{"kind":' * 100_000,
         '{"kind": ' + "9" * 5000 + "}",
         "\ufeff{}",
-        '{"kind": "raise-acquisition-policy", "format": 1, "budget": NaN}',
-        '{"kind": "raise-acquisition-policy", "format": 1, "digest": ' + "[" * 900 + "]" * 900 + "}",
-        '{"kind": "raise-acquisition-policy", "format": 1, "more": ' + "[" * 900 + "]" * 900 + "}",
+        '{"kind": "raise-acquisition-policy", "format": 2, "budget": NaN}',
+        '{"kind": "raise-acquisition-policy", "format": 2, "digest": ' + "[" * 900 + "]" * 900 + "}",
+        '{"kind": "raise-acquisition-policy", "format": 2, "more": ' + "[" * 900 + "]" * 900 + "}",
     ],
 )
 def test_policy_json_that_is_no_manifest(policy: Path, text: str) -> None:
@@ -556,7 +579,7 @@ def test_policy_json_that_is_no_manifest(policy: Path, text: str) -> None:
 def test_policy_json_nested_to_the_limit(policy: Path) -> None:
     """About where reading still works and writing, which the digest needs, no longer does."""
     for depth in range(700, 1000):
-        text = '{"kind": "raise-acquisition-policy", "format": 1, "more": ' + "[" * depth + "]" * depth + "}"
+        text = '{"kind": "raise-acquisition-policy", "format": 2, "more": ' + "[" * depth + "]" * depth + "}"
         (policy / "policy.json").write_text(text, encoding="utf-8")
         refused(policy, "policy.json")
 
@@ -709,7 +732,21 @@ def test_a_file_beside_is_not_read_but_none_may_lie_with_the_encoder(policy: Pat
         (lambda w: w["hidden.bias"].fill(np.nan), "hidden.bias holds numbers that are not finite"),
         (lambda w: w["hidden.weight"].__setitem__((0, 0), np.inf), "hidden.weight holds numbers that are not finite"),
         (lambda w: w["hidden.weight"].__setitem__((0, 0), -np.inf), "hidden.weight holds numbers"),
-        (lambda w: w.clear(), "holds []"),
+        (lambda w: w.clear(), "does not hold memory.vectors and memory.effects"),
+        (lambda w: w.pop("memory.effects"), "does not hold memory.vectors and memory.effects"),
+        (lambda w: w.update({"memory.vectors": w["memory.vectors"][:, 1:].copy()}), "float32(3, 31), expected"),
+        (lambda w: w.update({"memory.vectors": w["memory.vectors"][0]}), "memory.vectors is float32(32,), expected"),
+        (lambda w: w.update({"memory.vectors": np.ones((), np.float32)}), "memory.vectors is float32()"),
+        (lambda w: w.update({"memory.vectors": w["memory.vectors"].astype(np.float64)}), "memory.vectors is float64"),
+        (lambda w: w.update({"memory.effects": w["memory.effects"][1:].copy()}), "float32(2, 32), expected float32(3,"),
+        (lambda w: w.update({f"memory.{a}": w[f"memory.{a}"][:0] for a in ("vectors", "effects")}), "float32(0, 32)"),
+        (lambda w: w["memory.vectors"].__setitem__((0, 0), np.nan), "vectors that are longer than 1 or not finite"),
+        (lambda w: w["memory.vectors"].__imul__(1.001), "vectors that are longer than 1 or not finite"),
+        (lambda w: w["memory.vectors"].__setitem__((0, 0), 3e38), "vectors that are longer than 1 or not finite"),
+        (lambda w: w["memory.effects"].__setitem__((0, 0), np.inf), "numbers beyond 1,000,000 or not finite"),
+        (lambda w: w["memory.effects"].__setitem__((0, 0), np.nan), "numbers beyond 1,000,000 or not finite"),
+        (lambda w: w["memory.effects"].__setitem__((0, 0), -2e6), "numbers beyond 1,000,000 or not finite"),
+        (lambda w: w["memory.effects"].__iadd__(0.1), "golden.json: case 1 is decided otherwise"),
         (lambda w: w["output.bias"].__iadd__(0.01), "golden.json: case 1 is decided otherwise"),
     ],
 )
@@ -1091,7 +1128,13 @@ def test_every_shape_of_network_round_trips(tmp_path: Path) -> None:
             attributes=tuple(replace(TABLE[0], key=f"a{i}", name=f"name {i}", aliases=()) for i in range(n)),
         )
         made = make_policy(
-            random_weights(n, shape), table=table, shape=shape, budget=n, encoder=HashingEncoder(query), min_gain=-100.0
+            random_weights(n, shape),
+            table=table,
+            shape=shape,
+            budget=n,
+            encoder=HashingEncoder(query),
+            memory=None,
+            min_gain=-100.0,
         )
         made.save(tmp_path / f"{n}", [(QUERY, {}), (QUERY, {"a0": "x"})])
         assert AcquisitionPolicy.load(tmp_path / f"{n}").decide(QUERY) == made.decide(QUERY)

@@ -16,10 +16,11 @@ from raise_agent.attributes import AttributeTable
 from raise_agent.errors import MissingExtraError, PolicyError, TableError
 from raise_agent.policies import AcquisitionPolicy, Ask
 from raise_agent.policies import onnx as onnx_module
+from raise_agent.policies.memory import Memory
 from raise_agent.policies.network import NetworkShape, PolicyNetwork
 from raise_agent.policies.onnx import TOLERANCE, export_onnx
 
-from .support import GOLDEN, KEYS, QUERY, SHAPE, TABLE, make_parts, make_policy, random_weights
+from .support import GOLDEN, KEYS, MEMORY, QUERY, SHAPE, TABLE, make_parts, make_policy, random_weights
 
 
 def session(file: Path) -> Any:
@@ -49,9 +50,10 @@ def test_the_graph_gives_what_numpy_gives(tmp_path: Path, seed: int) -> None:
         assert (now.dtype, now.shape, gains.shape) == (np.float32, forecast.now.shape, forecast.gains.shape)
 
 
-def test_inputs_and_metadata_suffice_to_decide(tmp_path: Path) -> None:
+@pytest.mark.parametrize("memory", [None, MEMORY])
+def test_inputs_and_metadata_suffice_to_decide(tmp_path: Path, memory: Memory | None) -> None:
     costs = {"job": 0.1, "fear": 1 / 3}
-    policy = make_policy(random_weights(1), table=TABLE.with_costs(costs), min_gain=0.05, budget=4)
+    policy = make_policy(random_weights(1), memory=memory, table=TABLE.with_costs(costs), min_gain=0.05, budget=4)
     export_onnx(policy, tmp_path / "policy.onnx", GOLDEN)
     network = session(tmp_path / "policy.onnx")
     said = network.get_modelmeta().custom_metadata_map

@@ -1,0 +1,50 @@
+"""What a memory recalls, by its formula, and that a policy decides on that."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from raise_agent.encoders.hashing import HashingEncoder
+from raise_agent.errors import PolicyError
+
+from .support import MEMORY, QUERY, SHAPE, TRAINED_ON, make_policy
+
+ENCODER = HashingEncoder(SHAPE.query_dimension)
+
+
+@pytest.mark.parametrize("query", [QUERY, TRAINED_ON[2], "Something else?", ""])
+@pytest.mark.parametrize("bandwidth", [0.1, 3, 40.0])
+def test_what_is_recalled_is_the_sum_of_the_docstring(query: str, bandwidth: float) -> None:
+    memory, vector = replace(MEMORY, bandwidth=bandwidth), ENCODER.encode([query])
+    expected = [0.0] * SHAPE.query_dimension
+    for kept, effects in zip(MEMORY.vectors.tolist(), MEMORY.effects.tolist(), strict=True):
+        cosine = sum(a * b for a, b in zip(vector[0].tolist(), kept, strict=True))
+        for place, effect in enumerate(effects):
+            expected[place] += math.exp(bandwidth * (cosine - 1)) * effect
+    recalled = memory.recall(vector)
+    assert recalled.shape == (1, SHAPE.query_dimension)
+    assert recalled.dtype == np.float32
+    np.testing.assert_allclose(recalled[0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_policy_reads_what_is_recalled_in_place_of_the_vector() -> None:
+    policy, plain = make_policy(memory=MEMORY), make_policy()
+    recalled = MEMORY.recall(ENCODER.encode([QUERY]))
+    for made in (policy.encode([QUERY]), policy.inputs(QUERY)["query"]):
+        assert made.tobytes() == recalled.tobytes()
+    (expected,) = plain.decide_batch([(QUERY, {"mood": "low"})], recalled)
+    assert policy.decide(QUERY, {"mood": "low"}) == expected
+    assert policy.decide(QUERY, {"mood": "low"}) != plain.decide(QUERY, {"mood": "low"})
+
+
+def test_a_memory_that_does_not_fit_makes_no_policy() -> None:
+    with pytest.raises(PolicyError, match=r"memory\.effects is float32\(3, 31\), expected float32\(3, 32\)"):
+        make_policy(memory=replace(MEMORY, effects=MEMORY.effects[:, 1:]))
+    with pytest.raises(PolicyError, match=r"memory\.vectors is float32\(3, 32\), expected float32\(3, 64\)"):
+        make_policy(memory=MEMORY, encoder=HashingEncoder(64))
+    with pytest.raises(PolicyError, match=r"'bandwidth' must be a number above 0, 1000 at most"):
+        make_policy(memory=replace(MEMORY, bandwidth=math.nan))
