@@ -109,6 +109,11 @@ def launch(verb: str, overrides: Sequence[str]) -> int:
         print(f"raise-agent: {error}", file=sys.stderr)
     except (HydraException, OmegaConfBaseException) as error:
         print(f"raise-agent: {explain(error, verb)}", file=sys.stderr)
+    except ValueError as error:
+        # Hydra has no error of its own for a group that is set to null.
+        if not str(error).startswith("Config group override"):
+            raise
+        print("raise-agent: a group is set to null; name one of its options, as in planner=mcts", file=sys.stderr)
     except BrokenPipeError:
         # Nobody reads on; what Python would flush at exit goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -193,6 +193,7 @@ def test_with_everything_unscored_no_number_is_made_up(cli: Cli, tmp_path: Path)
         (["plan", "llm.judge_noise=-1"], ["judge_noise"]),
         (["plan", "planner=static", "planner.order=[age,moon]"], ["moon"]),
         (["scenarios"], ["output"]),
+        (["plan", "planner=null"], ["name one of its options"]),
     ],
 )
 def test_a_mistake_gets_one_clear_message(cli: Cli, tmp_path: Path, arguments: list[str], said: list[str]) -> None:
