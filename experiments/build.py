@@ -17,7 +17,7 @@ from raise_agent.attributes import AttributeTable
 from raise_agent.building.contract import Writer
 from raise_agent.building.extraction import PostSettings, build_from_posts
 from raise_agent.building.journal import Journal, KeptWriter
-from raise_agent.building.review import write_review
+from raise_agent.building.review import filled_in, write_review
 from raise_agent.building.steps import Built
 from raise_agent.building.synthetic import SyntheticSettings, build_synthetic
 from raise_agent.data import write_jsonl
@@ -91,9 +91,10 @@ BUILDERS: dict[str, tuple[str, Callable[[dict[str, Any], Given], Built]]] = {
 def main(cfg: DictConfig) -> None:
     """Build the scenarios of the ``build`` group and write them to ``output``."""
     output = Path(cfg.output)
-    _check(cfg, output)
+    sheet = output.with_suffix(".review.csv")
+    _check(cfg, output, sheet)
     table = make_table(cfg.attributes)
-    settings: dict[str, Any] = OmegaConf.to_container(cfg.build, resolve=True)  # type: ignore[assignment]
+    settings: dict[str, Any] = OmegaConf.to_container(cfg.build, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     what, builder = BUILDERS[settings.pop("name")]
     encoder, used = make_query_encoder(cfg.encoder, Path("runs") / KEPT)
     journal_file = output.with_suffix(".journal.sqlite")
@@ -127,7 +128,6 @@ def main(cfg: DictConfig) -> None:
             f"kept too: to have the model asked again, move {journal_file} away"
         )
     write_jsonl(output, built.scenarios)
-    sheet = output.with_suffix(".review.csv")
     reviewed = write_review(sheet, built, table, cfg.review, cfg.seed)
     print(f"\n{len(built.scenarios):,} {'simulated ' if writer.simulated else ''}scenarios: {output}")
     print(f"data card: {card}\nfor reviewers, {reviewed:,} of them: {sheet}")
@@ -156,9 +156,13 @@ class Progress:
             print(f"{self._what}: {done:,} of {wanted:,}", file=sys.stderr, flush=True)
 
 
-def _check(cfg: DictConfig, output: Path) -> None:
+def _check(cfg: DictConfig, output: Path, sheet: Path) -> None:
     if output.suffix != ".jsonl":
         raise ConfigError(f"output={output}: name a file *.jsonl, such as scenarios.jsonl")
+    if cfg.build.name == "posts" and output.resolve() == Path(cfg.build.posts).resolve():
+        raise ConfigError(f"output={output}: that is the file of posts; name another")
+    if filled_in(sheet):
+        raise ConfigError(f"{sheet}: somebody has filled it in; move it away, or name another output")
     if cfg.seed < 0:
         raise ConfigError(f"seed must be 0 or more, not {cfg.seed}")
     if not cfg.similarity > 0:

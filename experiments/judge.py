@@ -102,10 +102,11 @@ class _Given:
 
 
 def _many(value: object, name: str) -> list[str]:
-    many = [value] if isinstance(value, str) else list(value) if isinstance(value, ListConfig) else []
-    if not all(isinstance(one, str) for one in many) or (name == "ratings" and not many):
+    many = list(value) if isinstance(value, ListConfig) else [value]
+    # People may be called by numbers.
+    if not all(isinstance(one, (str, int)) for one in many) or (name == "ratings" and not many):
         raise ConfigError(f"{name} must be one text or a list of them, such as {name}=[a,b]")
-    return many
+    return [str(one) for one in many]
 
 
 def _from_files(cfg: DictConfig) -> _Given:

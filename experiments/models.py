@@ -172,7 +172,6 @@ def writing_model(cfg: DictConfig, table: AttributeTable, folder: Path, usage: U
 
     Raises:
         ConfigError: a setting is wrong.
-        TableError: the simulated model cannot make up people of this table.
         ModelError: a server does not answer, or cannot do what the role needs.
     """
     if cfg.name == "simulated":

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.models.served.settings import JUDGE_MODES, JudgeSettings, ResponderSettings
 
+_KINDS = {str: "a text", int: "a whole number", float: "a number", dict: "settings such as {samples: 5}"}
 _INSPECTS = ("base_url", "model", "revision", "api_key_env")
 
 
@@ -29,12 +30,23 @@ def judge_settings(mode: str, changed: Mapping[str, Any]) -> JudgeSettings:
     if mode not in JUDGE_MODES:
         raise ConfigError(f"judge {mode!r}: {did_you_mean(str(mode), JUDGE_MODES)}")
     valid = {entry.name for entry in fields(JudgeSettings)} - {*_INSPECTS, "mode"}
-    for key in changed:
+    for key, given in changed.items():
         if key not in valid:
-            raise ConfigError(f"judge_settings: {key!r}: {did_you_mean(str(key), valid)}")
+            raise ConfigError(f"judge_with: {key!r}: {did_you_mean(str(key), valid)}")
+        check_kind(f"judge_with: {key}", given, type(getattr(JudgeSettings(), key)))
     settings = JudgeSettings(**{**_configured("judge", mode), **changed})
     settings.check("judge")
     return settings
+
+
+def check_kind(name: str, given: object, kind: type) -> None:
+    """Refuse what is not of a kind of ``-T``: Inspect reads each value as YAML, whatever is wanted.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if type(given) is not kind and not (kind is float and type(given) is int):
+        raise ConfigError(f"{name} must be {_KINDS[kind]}, not {given!r}")
 
 
 def _configured(role: str, option: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from raise_agent.data import SPLITS, OnBad
 from .acquiring import FREE, RICH, answer
 from .people import ALL, Source, samples_of
 from .scoring import safety, unscored
-from .settings import responder_settings
+from .settings import check_kind, responder_settings
 
 
 @task
@@ -51,6 +51,18 @@ def penguin(
     Raises:
         RaiseError: a setting is wrong, or scenarios or policy cannot be read.
     """
+    check_kind("context", context, str)
+    for name, (given, kind) in {
+        "path": (path, str),
+        "n": (n, int),
+        "seed": (seed, int),
+        "abstention": (abstention, str),
+        "min_gain": (min_gain, float),
+        "budget": (budget, int),
+        "judge_with": (judge_with, dict),
+    }.items():
+        if given is not None:
+            check_kind(name, given, kind)
     side = split or (ALL if context in (FREE, RICH) else SPLITS[-1])
     source = Source(path, n, seed, on_bad, side)
     data = asdict(source)

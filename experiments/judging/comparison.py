@@ -34,6 +34,8 @@ DIMENSION_PAIRS = tuple(combinations(DIMENSIONS, 2))
 _THIRDS = ("least", "middle", "most")
 _LEAST_FOR_THIRDS = 30
 """Variances from which on they are divided."""
+_MOST_GROUPS = 50
+"""Responders, or conditions; more are no names of models, and would take the square of their number in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def panel(ratings: Iterable[Rating], people: Sequence[str]) -> Panel:
 
     Raises:
         ConfigError: a person has not rated anything.
-        DataError: a rater is called as the mean of people is.
+        DataError: a rater is called as the mean of people is, or there are too many responders or conditions.
     """
     about: dict[str, Known] = {}
     found: dict[str, dict[str, list[Rating]]] = {}
@@ -166,6 +168,10 @@ def panel(ratings: Iterable[Rating], people: Sequence[str]) -> Panel:
             raise ConfigError(f"people: {person!r} has rated nothing: {did_you_mean(person, found)}")
     if PEOPLE in found and len(people) > 1:
         raise DataError(f"a rater is called {PEOPLE!r}, as the mean of several people is; name it otherwise")
+    for fact in ("responder", "condition"):
+        many = len({getattr(known, fact) for known in about.values()})
+        if many > _MOST_GROUPS:
+            raise DataError(f"{many:,} different values of {fact!r}, of which there may be {_MOST_GROUPS} at most")
     judgements: dict[str, Mapping[str, Array]] = {}
     variances: dict[str, Mapping[str, Array]] = {}
     for rater in sorted(found, key=lambda name: name in people):

@@ -46,6 +46,7 @@ _CANONICAL = {spelling: column for column, more in COLUMNS.items() for spelling 
 _NEEDED = ("item", *DIMENSIONS)
 _FACTS = ("responder", "condition", "scenario")
 _LONGEST_NAME = 80
+_NO_NAME = f"must be one line of at most {_LONGEST_NAME} characters without '|'"
 ROUNDED = 0.06
 """How far a score, which may be rounded, can lie from the mean of the dimensions."""
 
@@ -131,13 +132,16 @@ def read_ratings(
     for path in paths:
         name = path.name.split(".")[0]
         before = len(reading.ratings)
+        if not _is_name(name) or not name:
+            raise DataError(f"{path}: raters are called by their file, and this name {_NO_NAME}; rename the file")
         if other := names.get(name):
             raise DataError(f"{path}: raters are called by their file, and {other} has the same name; rename one")
         names[name] = path
         rows = _json_rows(path, reading) if path.suffix.lower() in LINES_SUFFIXES else _sheet_rows(path, reading)
         found = set()
         for row in rows:
-            found.add(str(row.cells.get("item", "")).strip())
+            # In capitals, as in a key.
+            found.add(str(row.cells.get("item", "")).strip().upper())
             try:
                 _take(_rating(row, name, locate), row.where, reading)
             except DataError as error:
@@ -172,6 +176,9 @@ def _sheet_rows(path: Path, reading: _Reading) -> list[_Row]:
     rows = read_sheet(path)
     if not rows:
         raise DataError(f"{path}: a header and no row; there must be one for each item")
+    if not any(map(_canonical, rows[0].cells)):
+        # The first row then holds what was rated.
+        raise DataError(f"{path}: line 1: names no column; there must be a header with {', '.join(_NEEDED)}")
     columns = _columns(path, list(rows[0].cells), reading, set())
     missing = [column for column in _NEEDED if column not in columns.values()]
     if missing:
@@ -198,9 +205,9 @@ def _json_rows(path: Path, reading: _Reading) -> Iterator[_Row]:
             continue
         where = f"{path}: line {number}"
         try:
-            value = json.loads(line)
+            value = json.loads(line, object_pairs_hook=_object)
         except (ValueError, RecursionError):
-            reading.fault(f"{where}: not valid JSON; there must be an object on each line")
+            reading.fault(f"{where}: not valid JSON, or a name twice in it; there must be an object on each line")
             continue
         if not isinstance(value, dict):
             reading.fault(f"{where}: no JSON object; there must be one on each line, a judgement each")
@@ -209,11 +216,22 @@ def _json_rows(path: Path, reading: _Reading) -> Iterator[_Row]:
         yield _Row(where, {to: value[name] for name, to in columns.items() if value[name] is not None})
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError
+    return made
+
+
+def _canonical(name: str) -> str | None:
+    return _CANONICAL.get(name.strip().casefold().replace(" ", "_").replace("-", "_"))
+
+
 def _columns(where: Path | str, names: Sequence[str], reading: _Reading, told: set[str]) -> dict[str, str]:
     """Column as spelled -> canonical; unknown ones are passed over, and told once, where bad rows are."""
     found: dict[str, str] = {}
     for name in names:
-        column = _CANONICAL.get(name.strip().casefold().replace(" ", "_").replace("-", "_"))
+        column = _canonical(name)
         if column is None:
             if name not in told:
                 told.add(name)
@@ -288,11 +306,13 @@ def _word(row: _Row, column: str) -> str:
 def _name(row: _Row, column: str) -> str:
     """A word that tables and figures will show."""
     name = _word(row, column)
-    if not name.isprintable() or "|" in name or len(name) > _LONGEST_NAME:
-        raise DataError(
-            f"{row.where}, column {column!r}: it must be one line of at most {_LONGEST_NAME} characters without '|'"
-        )
+    if not _is_name(name):
+        raise DataError(f"{row.where}, column {column!r}: it {_NO_NAME}")
     return name
+
+
+def _is_name(text: str) -> bool:
+    return text.isprintable() and "|" not in text and len(text) <= _LONGEST_NAME
 
 
 def _number(row: _Row, column: str, low: float, high: float, *, whole: bool = False) -> float | None:

@@ -176,22 +176,18 @@ def write_rating_sheet(
         rubric: what raters are told: the judge's prompt, ``default`` or a file of the same form.
 
     Raises:
-        ConfigError: a number is out of range, or a file is there already.
+        ConfigError: a number or a name is wrong, or a file is there already.
         StoreError: the store has no fitting answer.
     """
     if n < 1 or not 0 <= twice <= n // 2:
         raise ConfigError(f"n must be 1 or more, and twice from 0 to half of it, not n={n} and twice={twice}")
-    for file in (sheet, guide_of(sheet), key):
-        if file.exists():
-            raise ConfigError(f"{file}: is there already, and may hold somebody's ratings; give another name")
+    _check_names(sheet, key)
     guide = _guide(sheet, rubric)
     found, unshowable = candidates(store, scenarios)
     rng = np.random.default_rng(seed)
     drawn = draw(found, n, rng)
     shown = _order(drawn, min(twice, len(drawn) // 2), rng)
     codes = _codes(len(shown), rng)
-    write_sheet(sheet, COLUMNS, [_row(code, one, table) for code, (one, _) in zip(codes, shown, strict=True)])
-    atomic_write_text(guide_of(sheet), guide)
     identities = {model.responder: model.responder_identity for model in stored_models(store)}
     items = {code: _item(one, repeat) for code, (one, repeat) in zip(codes, shown, strict=True)}
     names = {one.responder for one in drawn}
@@ -203,7 +199,10 @@ def write_rating_sheet(
         "responders": {name: identities[name] for name in sorted(names)},
         "items": items,
     }
+    # The sheet last: where it is, its key is too.
     atomic_write_text(key, json.dumps(plain, indent=2) + "\n")
+    atomic_write_text(guide_of(sheet), guide)
+    write_sheet(sheet, COLUMNS, [_row(code, one, table) for code, (one, _) in zip(codes, shown, strict=True)])
     return Written(
         len(shown),
         len(found),
@@ -212,6 +211,16 @@ def write_rating_sheet(
         Counter(one.responder for one in drawn),
         unshowable,
     )
+
+
+def _check_names(sheet: Path, key: Path) -> None:
+    if sheet.suffix.lower() != ".csv":
+        raise ConfigError(f"sheet={sheet}: name a file *.csv, such as out.csv")
+    if key in (sheet, guide_of(sheet)):
+        raise ConfigError(f"key={key}: the sheet, or its guide, has this name; give the key one of its own")
+    for file in (sheet, guide_of(sheet), key):
+        if file.exists():
+            raise ConfigError(f"{file}: is there already, and may hold somebody's ratings; give another name")
 
 
 def guide_of(sheet: Path) -> Path:

@@ -17,7 +17,7 @@ from importlib import resources
 Place = tuple[int, int]
 """Where a name begins, and behind its last character."""
 
-_CAPITAL = r"[A-ZÀ-ÖØ-ÞĀ-Ž](?:['’][A-Z])?[^\W\d_]*(?:['’-][A-ZÀ-ÖØ-Þ][^\W\d_]+)*"
+_CAPITAL = r"[A-ZÀ-ÖØ-ÞĀ-Ž](?:['’][A-Z])?[^\W\d_]*(?:['’-][A-ZÀ-ÖØ-Þ](?:['’][A-ZÀ-ÖØ-Þ])?[^\W\d_]+)*"
 _LINKS = (
     "de la",
     "de los",
@@ -90,7 +90,7 @@ def _stated_pattern(said: dict[str, str]) -> re.Pattern[str]:
     titles, relation = rf"(?:{said['title']}\.? )?", rf"(?:{said['kind_of']}[ -]?)*{said['relation']}"
     of_whom = r"(?:(?:my|our|the|him|her|it) )?(?:(?:baby|son|daughter|dog|cat|boy|girl) )?"
     return re.compile(
-        rf"\b(?i:{said['title']})\b\.? (?P<titled>{titles}{_FULL})"
+        rf"\b(?i:{said['title']})\b\.? (?:[A-Z]\. ?){{0,3}}(?P<titled>{titles}{_FULL})"
         rf"|\b(?i:{said['called']}) {of_whom}(?P<called>{_FULL})"
         rf"|\b(?i:{said['whose']}) (?i:{relation}){_AGED}[,:]? ?\(?{titles}(?P<related>{_FULL})"
         rf"|(?:\A|(?<=[\n.!?] )|(?<=\n))(?i:{said['greeting']})[ ,]+(?P<greeted>{_FULL})(?= ?[,!.:\n]|\Z)"

@@ -136,7 +136,8 @@ class Maker:
                 return profile
             why = found[0].rule
             redone.update(violation.rule for violation in found)
-            remarks += [f"- {violation.remark}" for violation in found if f"- {violation.remark}" not in remarks]
+            # Said again where it is still so: the same words would bring the same draft.
+            remarks += [f"- {violation.remark}" for violation in found]
         # The last draft was not sent back, but dropped.
         redone.subtract(violation.rule for violation in found)
         return why

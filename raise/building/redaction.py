@@ -10,7 +10,8 @@ mark        stands for                                            left alone
             papers and accounts, any other run of 7 digits
 [phone]     by the layouts of +, 0 and North American numbers,    ages, amounts, dates, years, ranges, scores
             any other after a word such as "call"
-[address]   a number with a street, a street with its number      towns and countries
+[address]   a number with a street, a street with its number,     towns and countries
+            a British postcode
 [name]      people and pets, by the rules of ``names.py``         the famous, where no rule for names meets them
 =========== ===================================================== ==============================================
 
@@ -115,7 +116,8 @@ _PLATFORM = (
 _HANDLE = re.compile(
     r"(?<![\w./@])(?:/?u/[\w-]{2,32}|@(?!(?:home|work|school|all|least|the|my|night|uni)\b)[A-Za-z_][\w.-]{1,31})(?<![.-])"
     r"|(?<!\w)[\w.]{2,32}#\d{4}(?!\w)"
-    rf"|(?<!\w){_PLATFORM}(?: (?:name|handle|account|user|tag|id))?\s?(?:is|was|:|=|-|@)\s?"
+    rf"|(?<!\w){_PLATFORM}(?: (?:name|handle|account|user|tag|id))?\s?(?:is|was|:|=|-|@"
+    r"|,? I(?:['’]?m| am)(?= [\w-]{1,30}[\d_.]\w))\s?"
     r"(?P<said>@?(?=[\w.-]{0,30}[\d_.-])[\w.-]{2,31}\w)(?!\w)",
     re.IGNORECASE,
 )
@@ -156,7 +158,7 @@ _DATE = re.compile(
 )
 _PAPER = (
     r"(?:passport|licen[cs]e|account|policy|case|claim|order|invoice|ticket|reference|student|employee|member|patient"
-    r"|social security|ssn|tax|routing|visa|permit|badge|iban|insurance|file|registration)"
+    r"|social security|ssn|tax|routing|visa|permit|badge|iban|insurance|file|registration|plate|vin)"
 )
 _NUMBER = re.compile(
     r"(?<!\w)(?:[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?"  # IBAN
@@ -244,6 +246,7 @@ _ADDRESS = re.compile(
     rf"|(?<!\w)\d{{1,4}},? (?:rue|avenue|boulevard|place) (?:de |du |des |de la |d['’])?{_NAMED}"
     rf"|(?<!\w)(?:[Cc]alle|[Vv]ia|[Uu]l\.|[Rr]ua|[Aa]l\.) {_NAMED}(?: {_NAMED})?,? \d{{1,4}}\b"
     r"|(?<!\w)(?i:p\.? ?o\.? box) \d{1,8}\b"
+    r"|(?<![\w-])[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}(?![\w-])"  # a British postcode: some fifteen houses
 )
 
 

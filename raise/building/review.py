@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from raise_agent.attributes import AttributeTable
-from raise_agent.data.sheets import write_sheet
+from raise_agent.data.sheets import read_sheet, write_sheet
+from raise_agent.errors import DataError
 
 from .steps import Built
 
+ABOUT = ("id", "source", "domain", "situation", "question")
+"""Columns before those of the profile."""
 QUESTIONS = (
     "The question reads as neutral by itself (yes/no)",
     "The question gives the person away (yes/no)",
@@ -20,6 +23,17 @@ QUESTIONS = (
     "Remarks",
 )
 """Columns that are left empty, to be filled in."""
+
+
+def filled_in(path: Path) -> bool:
+    """Whether there is such a sheet and somebody has written into it, or saved it in a form that cannot be read."""
+    if not path.exists():
+        return False
+    try:
+        rows = read_sheet(path)
+    except DataError:
+        return True
+    return any(row.cells.get(question, "").strip() for row in rows for question in QUESTIONS)
 
 
 def write_review(path: Path, built: Built, table: AttributeTable, most: int | None, seed: int) -> int:
@@ -39,7 +53,8 @@ def write_review(path: Path, built: Built, table: AttributeTable, most: int | No
         DataError: the file cannot be written, or cannot hold a text.
     """
     order = np.random.default_rng(seed).permutation(len(built.scenarios))[:most]
-    names = [attribute.name for attribute in table]
+    taken = (*ABOUT, *QUESTIONS)
+    names = [f"{one.name} (of the user)" if one.name in taken else one.name for one in table]
     rows = []
     for place in order:
         scenario = built.scenarios[place]
@@ -48,5 +63,5 @@ def write_review(path: Path, built: Built, table: AttributeTable, most: int | No
         detail = built.details.get(scenario.id) or built.notes.get(scenario.id)
         told = [scenario.id, scenario.source, scenario.domain, detail, scenario.query]
         rows.append([*told, *known, *[None] * len(QUESTIONS)])
-    write_sheet(path, ["id", "source", "domain", "situation", "question", *names, *QUESTIONS], rows)
+    write_sheet(path, [*ABOUT, *names, *QUESTIONS], rows)
     return len(rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,8 @@ class SimulatedWriter:
     ``raise_agent.building.contract.Writer``.
 
     Args:
-        table: the attributes; it needs a network (``synthesis``).
+        table: the attributes; to make up profiles, it needs a network (``synthesis``).
         seed: another one writes other things.
-
-    Raises:
-        TableError: the table has no usable network or constraints.
     """
 
     simulated = True
@@ -49,7 +47,6 @@ class SimulatedWriter:
 
     def __init__(self, table: AttributeTable, *, seed: int = 0) -> None:
         self._table, self._seed = table, seed
-        self._constraints = Constraints.of(table)
         known = [
             [[a.key, a.name, list(a.values)] for a in table],
             [table.sections.get(part) for part in ("synthesis", "constraints")],
@@ -76,10 +73,18 @@ class SimulatedWriter:
         }
 
     def write(self, part: str, schema: Mapping[str, Any], /, draw: int | None = None, **values: str) -> Any:
-        """A value of this schema; see ``Writer``. It never fails."""
+        """A value of this schema; see ``Writer``. It never fails, but for a profile of a table without a network.
+
+        Raises:
+            TableError: the table has no usable network or constraints.
+        """
         text = json.dumps([self._seed, part, draw, sorted(values.items())])
         rng = np.random.default_rng(list(hashlib.blake2b(text.encode(), digest_size=16).digest()))
         return self._parts[part](schema, rng, values)
+
+    @cached_property
+    def _constraints(self) -> Constraints:
+        return Constraints.of(self._table)
 
     def _profile(self, schema: Mapping[str, Any], rng: np.random.Generator, values: Mapping[str, str]) -> Any:
         """A draw from the network; sometimes with what a rule calls unlikely."""

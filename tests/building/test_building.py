@@ -153,13 +153,15 @@ def test_a_model_that_never_keeps_the_rules_has_its_people_dropped_but_for_the_s
         return {a.key: fixed.get(a.name, value) for a, value in zip(TABLE, usual, strict=True)}
 
     writer = Scripted(despairs)
-    made = build(writer, SyntheticSettings(n=280, queries=1, attempts=2, rounds=1, circumstances={"crisis": 1}))
+    made = build(writer, SyntheticSettings(n=280, queries=1, attempts=3, rounds=1, circumstances={"crisis": 1}))
     people = made.steps[0]
     assert set(people.dropped) == {"despair without severe depression"}
-    assert people.redone == people.dropped
+    assert people.redone == {why: 2 * count for why, count in people.dropped.items()}
     # 280 draws of 0.1: 28 of them, give or take three standard deviations.
     assert 13 <= people.kept <= 43
-    assert writer.calls["profile"] == 280 + people.dropped["despair without severe depression"]
+    assert writer.calls["profile"] == 280 + 2 * people.dropped["despair without severe depression"]
+    # A request that was made before would bring the same draft again.
+    assert max(Counter(call for call in writer.seen if call[0] == "profile").values()) == 1
     assert sum(made.shortfall.values()) == 280 - len(made.scenarios)
     remarks = dict(next(values for part, _, values in writer.seen[1:] if part == "profile"))["remarks"]
     assert remarks == NO_REMARKS or "'despair'" in remarks

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from raise_agent.attributes import penguin_table
 from raise_agent.data import DOMAINS, load_scenarios
-from raise_agent.data.sheets import read_sheet
+from raise_agent.data.sheets import read_sheet, write_sheet
 from tests.conftest import Cli
 from tests.models.served.stand_in import Fault, StandIn, running
 
@@ -49,6 +50,45 @@ def test_a_server_that_never_writes_the_form_leaves_a_card_that_says_so(cli: Cli
     assert "broken structure" in card
     assert "Simulated" not in card
     assert not (tmp_path / "made" / "data.jsonl").exists()
+
+
+def test_neither_the_posts_nor_what_reviewers_wrote_is_written_over(cli: Cli, tmp_path: Path) -> None:
+    cli("build", *SMALL)
+    sheet = tmp_path / "made" / "data.review.csv"
+    rows = [{**row.cells, "Remarks": "odd"} for row in read_sheet(sheet)]
+    write_sheet(sheet, list(rows[0]), [list(row.values()) for row in rows])
+    before = sheet.read_bytes()
+    assert "data.review.csv: somebody has filled it in" in cli("build", *SMALL, status=2).stderr
+    assert sheet.read_bytes() == before
+    assert "build.posts" in cli("build", "build=posts", "encoder=hashing", "output=made/new.jsonl", status=2).stderr
+    posts = tmp_path / "made" / "data.jsonl"
+    before = posts.read_bytes()
+    said = cli("build", "build=posts", f"build.posts={posts}", "output=made/../made/data.jsonl", status=2).stderr
+    assert "that is the file of posts" in said
+    assert posts.read_bytes() == before
+
+
+def test_a_table_may_have_no_network_and_call_attributes_as_the_sheet_calls_columns(cli: Cli, tmp_path: Path) -> None:
+    attributes = [
+        {
+            "key": name.lower(),
+            "name": name,
+            "kind": "health",
+            "question": "?",
+            "cost": 0.0,
+            "values": {"tall": 0.5, "short": 0.1},
+        }
+        for name in ("question", "Remarks")
+    ]
+    (tmp_path / "table.json").write_text(json.dumps({"name": "own", "attributes": attributes}))
+    post = {"title": "Who is right?", "text": "My question is tall. " + "What should we do now? " * 9}
+    (tmp_path / "posts.jsonl").write_text(json.dumps(post))
+    table = ("attributes.table=table.json", "build.posts=posts.jsonl", "build.keep=1")
+    cli("build", "build=posts", "encoder=hashing", "output=made/data.jsonl", *table)
+    (row,) = read_sheet(tmp_path / "made" / "data.review.csv")
+    assert row.cells["question (of the user)"] == "tall"
+    assert row.cells["question"].endswith("?")
+    assert row.cells["Remarks (of the user)"] == row.cells["Remarks"] == ""
 
 
 @pytest.mark.parametrize(

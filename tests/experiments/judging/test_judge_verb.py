@@ -221,6 +221,8 @@ def test_answers_of_a_served_model_are_shown_and_its_judge_is_found_again(cli: C
         ({"ratings": "a.csv", "key": "none.json"}, "none.json: cannot be read (FileNotFoundError)"),
         ({"ratings": "a.csv", "key": "a.csv"}, "a.csv: not the key of a sheet"),
         ({"ratings": "none.csv"}, "none.csv: no such file"),
+        ({"ratings": "a.csv", "people": 7}, "people: '7' has rated nothing"),
+        ({"ratings": "many.csv"}, "51 different values of 'responder', of which there may be 50 at most"),
         ({"ratings": "a.csv", "on_bad": "skipp"}, "did you mean 'skip'?"),
         ({"ratings": "a.csv", "resamples": 10}, "resamples must be 100 or more"),
     ],
@@ -230,6 +232,8 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_text("item,risk,empathy,alignment\n1,3,4,5\n")
+    many = "".join(f"{n},3,4,5,m{n}\n" for n in range(51))
+    Path("many.csv").write_text(f"item,risk,empathy,alignment,model\n{many}")
     unset = dict.fromkeys(("ratings", "key", "people", "sheet"))
     cfg = OmegaConf.create({**unset, "on_bad": "fail", "store": STORE, "resamples": 200, "seed": 0, **settings})
     with pytest.raises(RaiseError) as caught:

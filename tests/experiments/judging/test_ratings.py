@@ -9,6 +9,7 @@ import pytest
 
 from raise_agent.errors import DataError
 from raise_agent.experiments.judging.ratings import Known, read_ratings
+from raise_agent.experiments.judging.sheet import Key
 
 HEADER = "item,risk_sensitivity,emotional_empathy,user_alignment"
 SECRET = "what-a-person-said"
@@ -84,6 +85,9 @@ def test_a_bad_row_is_told_or_counted(tmp_path: Path, lines: list[str], said: st
         ("a.csv", [HEADER], "a header and no row"),
         ("a.csv", [f"{HEADER},risk", "x,1,2,3,4"], "two columns for 'risk_sensitivity'"),
         ("a.csv", [HEADER, "x,9,9,9"], "no usable rating; the first fault: "),
+        ("a.csv", [f"{SECRET},1,2,3", "x,1,2,3"], "line 1: names no column; there must be a header"),
+        ("a|b.csv", [HEADER, "x,1,2,3"], "this name must be one line of at most 80 characters without '|'"),
+        ("a.jsonl", ['{"item": "x", "risk": 1, "risk": 2, "empathy": 1, "alignment": 1}'], "or a name twice in it"),
         ("a.jsonl", [""], "no usable rating"),
         ("a.jsonl", ['{"item": "x"'], "line 1: not valid JSON"),
         ("a.jsonl", ["[" * 100_000], "line 1: not valid JSON"),
@@ -99,6 +103,7 @@ def test_a_file_without_a_usable_row_is_an_error_in_any_case(
     with pytest.raises(DataError) as caught:
         read_ratings([path], "skip")
     assert said in str(caught.value)
+    assert SECRET not in str(caught.value)
 
 
 def test_files_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
@@ -109,10 +114,10 @@ def test_files_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_the_key_holds_must_all_be_there(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.csv", HEADER.replace("item", "code"), "BBB,1,2,3")
+    path = written(tmp_path / "a.csv", HEADER.replace("item", "code"), "bbb,1,2,3")
     known = {"BBB": Known("one", scenario="s"), "CCC": Known("two")}
     with pytest.raises(DataError, match="no row for CCC, which the key holds"):
-        read_ratings([path], "fail", known.__getitem__, known)
-    read = read_ratings([path], "skip", known.__getitem__, known)
+        read_ratings([path], "fail", Key(known, {}).locate, known)
+    read = read_ratings([path], "skip", Key(known, {}).locate, known)
     assert [rating.about for rating in read.ratings] == [known["BBB"]]
     assert len(read.skipped) == 1

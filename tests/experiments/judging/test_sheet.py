@@ -38,14 +38,16 @@ def store_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def write(store_file: Path, sheet: Path, *, n: int = 28, twice: int = 4, seed: int = 0) -> Path:
+def write(
+    store_file: Path, sheet: Path, *, key: Path | None = None, n: int = 28, twice: int = 4, seed: int = 0
+) -> Path:
     with EvaluationStore(store_file) as store:
         write_rating_sheet(
             store,
             scenarios(N),
             TABLE,
             sheet=sheet,
-            key=key_of(sheet),
+            key=key or key_of(sheet),
             n=n,
             twice=twice,
             seed=seed,
@@ -120,6 +122,12 @@ def test_nothing_is_written_over(store_file: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"out\.csv: is there already"):
         write(store_file, sheet, seed=1)
     assert sheet.read_bytes() == before
+    for name in ("new.csv", "new.guide.txt"):
+        with pytest.raises(ConfigError, match="give the key one of its own"):
+            write(store_file, tmp_path / "new.csv", key=tmp_path / name)
+    with pytest.raises(ConfigError, match=r"name a file \*\.csv"):
+        write(store_file, tmp_path / "new.jsonl")
+    assert not list(tmp_path.glob("new*"))
 
 
 def test_answers_that_no_judge_scored_or_no_cell_holds_are_left_out(tmp_path: Path) -> None:
