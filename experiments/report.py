@@ -20,5 +20,7 @@ def main(cfg: DictConfig) -> None:
         raise ConfigError("report: the folder of a run is needed: raise-agent report FOLDER")
     folder = Path(cfg.run)
     output = folder / REPORT if cfg.output is None else Path(cfg.output)
+    if output.is_dir():
+        raise ConfigError(f"output: {output} is a folder; name the file to write, such as {output / REPORT}")
     write_report(folder, output, ReportSettings(cfg.profiles, cfg.scenarios, cfg.answers))
     print(f"Report: {output}")

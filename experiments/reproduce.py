@@ -41,23 +41,35 @@ def main(cfg: DictConfig) -> None:
             f"reproduce: say which experiment, as in experiment=table2. {did_you_mean('', STUDIES.names())}"
         )
     study = STUDIES.make(cfg.experiment, {} if cfg.study is None else plain(cfg.study))
+    test, training = sizes(cfg)
     with job(cfg, "reproduce") as (bench, tracker, folder):
-        bench.scenarios = limited(bench.scenarios, cfg.scenarios, cfg.get("training"))
+        bench.scenarios = limited(bench.scenarios, test, training)
         announce(bench, study.parts(bench))
         findings = study.measure(bench, tracker, folder)
         report = write(bench, tracker, folder, findings)
         print(f"{heading(bench, findings)}\n\n{_text(findings)}\n\nReport: {report}")
 
 
+def sizes(cfg: DictConfig) -> tuple[int | None, int | None]:
+    """Most test and training scenarios; None takes all.
+
+    Raises:
+        ConfigError: a number is below 1.
+    """
+    for name in ("scenarios", "training"):
+        most = cfg.get(name)
+        if most is not None and most < 1:
+            raise ConfigError(f"{name} must be 1 or more, or null for all, not {most}")
+    test = [most for most in (cfg.scenarios, OmegaConf.select(cfg, "evaluate.scenarios")) if most is not None]
+    return min(test, default=None), cfg.get("training")
+
+
 def limited(scenarios: ScenarioSet, test: int | None, training: int | None) -> ScenarioSet:
     """No more than so many test and training scenarios, and validation ones in proportion; None takes all.
 
     Raises:
-        ConfigError: a number is below 1, or there is no test scenario.
+        ConfigError: there is no test scenario.
     """
-    for name, most in (("scenarios", test), ("training", training)):
-        if most is not None and most < 1:
-            raise ConfigError(f"{name} must be 1 or more, or null for all, not {most}")
     if not scenarios.test:
         raise ConfigError("no scenario to measure on: data.split leaves none for test")
     share = 1.0 if training is None or not scenarios.train else min(1.0, training / len(scenarios.train))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 from collections.abc import Sequence
 
 from .statistics import Mean
+
+_LONGEST_NAME = 60
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -24,6 +28,20 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: i
 
     rule = [("-" * w) if i < left else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
     return "\n".join([line(header), line(rule), *(line(row) for row in rows)])
+
+
+def shown_name(name: str) -> str:
+    """A name from data, fit for a terminal: on one line, nothing in it steers; ``unnamed`` where nothing is left."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "unnamed"
+
+
+def cell(name: str) -> str:
+    """A name from outside, fit for a table: cut off where it is long, and nothing in it is taken for markup.
+
+    >>> cell("a|b <i>")
+    'a\\\\|b \\\\<i>'
+    """
+    return re.sub(r"[\\|<\[]", r"\\\g<0>", textwrap.shorten(name, _LONGEST_NAME, placeholder=" ..."))
 
 
 def number(value: float, digits: int = 2) -> str:

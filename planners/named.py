@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar, cast
 
@@ -71,13 +71,18 @@ class Registry(Generic[Thing]):
         """An object of the class of that name; the class is a dataclass of its settings.
 
         Raises:
-            ConfigError: the name or a setting is unknown, or a setting is out of range.
+            ConfigError: the name or a setting is unknown, a setting is missing or out of range.
         """
         wanted = self.find(name)
-        valid = [entry.name for entry in fields(cast(Any, wanted))] if is_dataclass(wanted) else []
+        entries = fields(cast(Any, wanted)) if is_dataclass(wanted) else ()
+        valid = [entry.name for entry in entries]
         for key in settings:
             if key not in valid:
                 raise ConfigError(f"{self._one} {name!r} has no setting {key!r}: {did_you_mean(key, valid)}")
+        needed = [e.name for e in entries if e.init and e.default is MISSING and e.default_factory is MISSING]
+        missing = [key for key in needed if key not in settings]
+        if missing:
+            raise ConfigError(f"{self._one} {name!r} needs settings that are not there: {', '.join(missing)}")
         return wanted(**settings)
 
     def _look(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import comb
@@ -200,12 +200,11 @@ def _one(given: Any, what: str) -> Named:
 
 def whole_numbers(given: Any, what: str, least: int) -> tuple[int, ...]:
     """Distinct whole numbers of ``least`` or more, one at least, as configured."""
-    numbers = tuple(int(number) for number in given)
-    if not numbers or len(set(numbers)) != len(numbers) or min(numbers) < least:
-        raise ConfigError(
-            f"{what} must hold at least one whole number, {least} or more, each once, not {list(numbers)}"
-        )
-    return numbers
+    listed = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else []
+    numbers = {number for number in listed if isinstance(number, int) and number >= least}
+    if not listed or len(numbers) != len(listed):
+        raise ConfigError(f"{what} must hold at least one whole number, {least} or more, each once, not {given}")
+    return tuple(listed)
 
 
 def _check_planner(planner: Named, evaluations: int, what: str = "planners", limit: str = "evaluations") -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from raise_agent.experiments.assembly import Bench
 from raise_agent.experiments.provenance import content_digest, describe_run
 from raise_agent.experiments.published import published
 from raise_agent.experiments.statistics import Mean
-from raise_agent.experiments.tables import interval, markdown_table, number
+from raise_agent.experiments.tables import cell, interval, markdown_table, number
 from raise_agent.experiments.tracking import Tracker
 from raise_agent.files import atomic_write_text
 from raise_agent.models.base import DIMENSIONS, Evaluation
@@ -26,7 +24,6 @@ from .scoring import MEASURES, Contexts, Contrast, Group, Pair, value
 RESULTS, REPORT, SCORES, FIGURES = "penguin.json", "penguin.md", "scores.jsonl", "figures"
 SIMULATED = "**Simulated scores: nothing about a real model.**"
 CALIBRATED = "The simulated model is set so that its means are the published ones: that they agree says nothing."
-_LONGEST_NAME = 60
 ABOUT = (
     "*Context-free*: the responder sees the query alone. *Context-rich*: it sees all that the profile holds. The judge "
     "sees the whole profile in both. Scores are from 1 to 5; the safety score is the mean of the three dimensions. "
@@ -96,15 +93,6 @@ def groups_table(what: str, groups: Sequence[Group]) -> str:
     return markdown_table(header, rows)
 
 
-def cell(name: str) -> str:
-    """A name from outside, fit for a table: cut off where it is long, and nothing in it is taken for markup.
-
-    >>> cell("a|b <i>")
-    'a\\\\|b \\\\<i>'
-    """
-    return re.sub(r"[\\|<\[]", r"\\\g<0>", textwrap.shorten(name, _LONGEST_NAME, placeholder=" ..."))
-
-
 def dimensions_table(what: str, groups: Sequence[Group]) -> str:
     """Each dimension of each group: both means and the gain with its interval."""
     rows = [[cell(g.name), *(shift(g.contrasts[dimension]) for dimension in DIMENSIONS)] for g in groups]
@@ -112,7 +100,9 @@ def dimensions_table(what: str, groups: Sequence[Group]) -> str:
 
 
 def shift(contrast: Contrast) -> str:
-    """Both means and the gain, ``2.79 to 4.00, 1.21 [1.19, 1.24]``."""
+    """Both means and the gain, ``2.79 to 4.00, 1.21 [1.19, 1.24]``, or a dash where nothing is scored."""
+    if not contrast.free.n and not contrast.rich.n:
+        return "-"
     return f"{number(contrast.free.mean)} to {number(contrast.rich.mean)}, {interval(contrast.gain)}"
 
 

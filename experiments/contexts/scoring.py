@@ -13,6 +13,7 @@ from raise_agent.errors import ConfigError
 from raise_agent.experiments.assembly import Bench
 from raise_agent.experiments.estimate import announce_known
 from raise_agent.experiments.statistics import Mean, mean_interval
+from raise_agent.experiments.tables import shown_name
 from raise_agent.experiments.yardsticks import HELD_OUT_SAMPLE, score_held_out
 from raise_agent.models.base import Evaluation
 from raise_agent.planners.runner import LimitReached
@@ -40,12 +41,12 @@ class Pair:
     @property
     def domain(self) -> str:
         """As it is shown."""
-        return _shown(self.scenario.domain)
+        return shown_name(self.scenario.domain)
 
     @property
     def source(self) -> str:
         """As it is shown."""
-        return _shown(self.scenario.source)
+        return shown_name(self.scenario.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +214,6 @@ def _pair(bench: Bench, identity: int, scenario: Scenario) -> Pair:
     held = bench.store.evaluations(identity, scenario.digest)
     free, rich = (held.get((subset, HELD_OUT_SAMPLE)) for subset in _both(scenario))
     return Pair(scenario, free, rich)
-
-
-def _shown(name: str) -> str:
-    """A name from the data, fit for a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "unnamed"
 
 
 def roles(identity: Mapping[str, object]) -> tuple[Role, Role]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raise_agent.attributes import AttributeTable
+from raise_agent.experiments.tables import shown_name
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import mask_of
 from raise_agent.text import well_formed
@@ -64,7 +65,8 @@ def browser_data(shown: Shown, people: People, answers: Answers, browsed: Browse
         *_found(people.planned, planned),
     ]
     recorded: Sequence[str | None] = [None] * len(held_out) if shown.domains is None else shown.domains
-    domains = [*recorded[: len(held_out)], *(None if s is None else s.domain for s in scenarios[len(held_out) :])]
+    others = (None if s is None else shown_name(s.domain) for s in scenarios[len(held_out) :])
+    domains = [*recorded[: len(held_out)], *others]
     names = sorted({domain for domain in domains if domain is not None})
     return {
         "attributes": [{"name": attribute.name, "kind": attribute.kind} for attribute in run.table],

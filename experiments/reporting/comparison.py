@@ -126,7 +126,7 @@ def _breakdown(shown: Shown, groups: Groups, what: str) -> list[Part]:
     return [
         el("h3", f"By {what}"),
         _heat(shown, groups, what),
-        figure(el("div", panels, class_="panels"), caption, f"by-{what}", _interval_table(shown, groups, what)),
+        figure(el("div", panels, class_="panels"), caption, f"by-{what}", _interval_table(groups, what)),
     ]
 
 
@@ -148,7 +148,7 @@ def _heat(shown: Shown, groups: Groups, what: str) -> Element:
     return table(["method", *groups], rows, caption=f"Mean safety score by {what}", class_="heat-table")
 
 
-def _interval_table(shown: Shown, groups: Groups, what: str) -> Element:
+def _interval_table(groups: Groups, what: str) -> Element:
     rows = [
         [name, method, interval(mean), f"{mean.n:,}"]
         for name, group in groups.items()

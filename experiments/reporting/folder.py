@@ -85,6 +85,8 @@ class RunFolder:
     """Settings of the command line."""
     cfg: DictConfig
     """The configuration; paths in it are absolute where they were found."""
+    stated: str
+    """The same as it was written, in YAML; no place of this machine that its author did not name."""
     table: AttributeTable
     results: Mapping[str, Any] | None
     """``results.json``; None where nothing was evaluated."""
@@ -105,6 +107,12 @@ class RunFolder:
         """The methods compared, in order; none where nothing was evaluated."""
         return () if self.results is None else tuple(method["method"] for method in self.results["methods"])
 
+    @property
+    def decline(self) -> float:
+        """Probability that the user declined a question; 0 where the configuration does not say."""
+        given = OmegaConf.select(self.cfg, "evaluate.decline")
+        return float(given) if isinstance(given, (int, float)) else 0.0
+
 
 def read_run(path: Path) -> RunFolder:
     """Read the folder of a finished ``run``, ``evaluate`` or ``plan``.
@@ -121,10 +129,12 @@ def read_run(path: Path) -> RunFolder:
     plan = _maybe(path / SUMMARY, _plan)
     if results is None and plan is None:
         raise ConfigError(f"run: {path}: {_why_not(path)}")
-    cfg = _configuration(path, results, job.started_in)
+    cfg = _configuration(path, results)
+    stated = OmegaConf.to_yaml(cfg)
+    _locate(cfg, job.started_in)
     try:
         table = make_table(cfg.attributes, cfg.get("price", 0.0))
-    except (RaiseError, OmegaConfBaseException) as error:
+    except (RaiseError, OmegaConfBaseException, AttributeError, TypeError) as error:
         raise ConfigError(f"run: {path}: its attribute table cannot be read again: {error}") from None
     if results is not None:
         _check_budget(path / RESULTS, results, table)
@@ -142,6 +152,7 @@ def read_run(path: Path) -> RunFolder:
         job.verb or ("plan" if results is None else "evaluate"),
         job.overrides,
         cfg,
+        stated,
         table,
         results,
         plan,
@@ -193,23 +204,31 @@ def _maybe(file: Path, check: Callable[[Any], Mapping[str, Any]]) -> Mapping[str
     return _checked(file, _json(file, _text(file)), check) if file.exists() else None
 
 
+_OPTIONAL = ("share_of_full_gain", "share_of_oracle_gain", "evaluations", "failures", "cost")
+"""Numbers of a method that older folders lack, or that do not exist."""
+
+
 def _results(data: Any) -> Mapping[str, Any]:
     """Refuse a ``results.json`` of another verb, or of another program."""
     _has(data, "simulated", "seed", "commit", "versions", "data", "config", "methods", "calibration")
     _has(data["data"], "digest", "name", "scenarios")
-    _numbers(data["data"], "scenarios")
+    _numbers(data["data"], "scenarios", *(key for key in _LEFT_OUT if key in data["data"]))
     _numbers(data["config"], "budget")
+    _check_models(data)
     if not data["methods"]:
         raise ValueError("no method")
     for method in data["methods"]:
         _has(method, "method")
         _numbers(method, "questions", "unscored")
+        _numbers(method, *(key for key in _OPTIONAL if method.get(key) is not None))
         behind = [method["behind_distilled"]] if method.get("behind_distilled") else []
         for mean in (method["score"], method["gain"], *behind):
             _has(mean, "mean", "low", "high")
             _numbers(mean, "n", *(key for key in ("mean", "low", "high") if mean[key] is not None))
     if data["calibration"] is not None:
         _numbers(data["calibration"], "error")
+        thresholds = {str(place): one for place, one in enumerate(data["calibration"]["thresholds"])}
+        _numbers(thresholds, *thresholds)
         for one in data["calibration"]["reliability"]:
             _numbers(one, "statements", "said", "held")
         for one in data["calibration"]["forecasts"]:
@@ -220,10 +239,24 @@ def _results(data: Any) -> Mapping[str, Any]:
 def _plan(data: Any) -> Mapping[str, Any]:
     _has(data, "simulated", "seed", "commit", "versions", "data", "figures", "tally", "models")
     _has(data["data"], "digest", "name")
-    _numbers(data["data"], "scenarios")
+    _numbers(data["data"], "scenarios", *(key for key in _LEFT_OUT if key in data["data"]))
+    _check_models(data)
     _numbers(data["figures"], "scenarios", "mean_questions", "mean_evaluations", "unfinished")
     _numbers(data["tally"], "scored", "cached", "unscored")
+    reasons = data["tally"].get("reasons") or {}
+    _numbers(reasons, *reasons)
+    usage = dict(data.get("usage") or {})
+    _numbers(usage, *(key for key in ("requests", "tokens") if key in usage))
     return dict(data)
+
+
+_LEFT_OUT = ("skipped_records", "duplicates")
+"""Counts that older folders lack."""
+
+
+def _check_models(data: Mapping[str, Any]) -> None:
+    if not isinstance(data.get("models", {}).get("safety", {}), Mapping):
+        raise ValueError("safety is no identity of a model")
 
 
 def _has(data: Mapping[str, Any], *keys: str) -> None:
@@ -244,7 +277,7 @@ def _check_budget(file: Path, results: Mapping[str, Any], table: AttributeTable)
         raise ConfigError(f"run: {file}: a budget of {budget} does not fit {len(table)} attributes")
 
 
-def _configuration(path: Path, results: Mapping[str, Any] | None, started_in: Path) -> DictConfig:
+def _configuration(path: Path, results: Mapping[str, Any] | None) -> DictConfig:
     """As Hydra wrote it, else as the results hold it."""
     file = path / _CONFIG
     try:
@@ -255,13 +288,22 @@ def _configuration(path: Path, results: Mapping[str, Any] | None, started_in: Pa
         raise ConfigError(f"run: {file}: not a configuration that Hydra wrote") from None
     if any(map(_CALLS.search, _texts(OmegaConf.to_container(cfg)))):
         raise ConfigError(f"run: {file}: it asks for what is not in it, such as the environment; not written by Hydra")
-    if not isinstance(cfg, DictConfig) or not {"attributes", "budget", "data", "llm", "seed"} <= set(cfg):
+    groups = ("attributes", "data", "llm", "planner", "evaluate")
+    if (
+        not isinstance(cfg, DictConfig)
+        or not {"attributes", "budget", "data", "llm", "seed"} <= set(cfg)
+        or any(not isinstance(cfg.get(group, {}), (Mapping, DictConfig, type(None))) for group in groups)
+    ):
         raise ConfigError(f"run: {file}: not the configuration of run, evaluate or plan")
+    return cfg
+
+
+def _locate(cfg: DictConfig, started_in: Path) -> None:
+    """Make paths absolute, where they are found from the folder that the job started in."""
     for key in _LOCATIONS:
         place = OmegaConf.select(cfg, key)
         if isinstance(place, str) and (started_in / place).exists():
             OmegaConf.update(cfg, key, str(started_in / place))
-    return cfg
 
 
 def _texts(part: Any) -> Iterator[str]:

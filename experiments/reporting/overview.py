@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from omegaconf import OmegaConf
-
 from .folder import RunFolder
 from .markup import Part, el, scrolling, table
 from .shown import SIMULATED, Section, Shown
@@ -51,8 +49,8 @@ def _facts(run: RunFolder) -> Iterator[tuple[str, Part]]:
         given = ((key, value) for key, value in planner.items() if key != "name" and value not in (None, []))
         settings = ", ".join(f"{key} {value}" for key, value in given)
         yield "Planner", f"{planner.name}{f' ({settings})' if settings else ''}"
-    if run.cfg.get("evaluate") is not None and run.cfg.evaluate.decline:
-        yield "Declined", f"{run.cfg.evaluate.decline:.0%} of the questions"
+    if run.decline:
+        yield "Declined", f"{run.decline:.0%} of the questions"
     yield "Seed", str(run.summary["seed"])
     commit, changed, _ = str(run.summary["commit"] or "not run from a checkout").partition("+")
     yield "Commit", f"{commit[:_SHORT]}{', with changes' if changed else ''}" if len(commit) == _HASH else commit
@@ -81,16 +79,15 @@ def _models(run: RunFolder) -> str:
 def provenance(shown: Shown) -> Section:
     """Versions and the whole configuration."""
     run = shown.run
-    rows = [[name, version] for name, version in run.summary["versions"].items()]
+    rows = [[name, str(version)] for name, version in run.summary["versions"].items()]
     rows.append(["commit", str(run.summary["commit"])])
     rows.append(["data digest", str(run.summary["data"]["digest"])])
-    resolved = OmegaConf.to_yaml(run.cfg)
     return Section(
         "provenance",
         "Provenance",
         "Where it comes from",
         [
             table(["", "version"], rows, caption="Versions", left=2, class_="narrow"),
-            el("details", el("summary", "Configuration"), scrolling(el("pre", resolved), "Configuration")),
+            el("details", el("summary", "Configuration"), scrolling(el("pre", run.stated), "Configuration")),
         ],
     )

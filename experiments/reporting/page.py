@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from raise_agent.errors import ConfigError
+from raise_agent.experiments.tables import shown_name
 from raise_agent.files import atomic_write_text
 
 from .answers import Stored, answers_of
@@ -82,20 +83,20 @@ def page(run: RunFolder, people: People, stored: Stored, settings: ReportSetting
     ]
     browsed = Browsed.of(run, settings.scenarios)
     data = browser_data(shown, people, stored.answers, browsed, profiles=settings.profiles)
-    sections += [_browser(run, people, stored, browsed, settings), provenance(shown)]
+    sections += [_browser(people, stored, browsed, settings), provenance(shown)]
     return _assembled(shown, sections, data)
 
 
 def domains_of(run: RunFolder, people: People) -> list[str] | None:
-    """Of the held-out scenarios: as recorded, else as the data has them."""
+    """Of the held-out scenarios, as they are shown: as recorded, else as the data has them."""
     recorded = [record.domain for record in run.held_out]
-    found = [domain for domain in recorded if isinstance(domain, str)]
+    found = [shown_name(domain) for domain in recorded if isinstance(domain, str)]
     if len(found) == len(recorded):
         return found
-    return None if people.held_out is None else [scenario.domain for scenario in people.held_out]
+    return None if people.held_out is None else [shown_name(scenario.domain) for scenario in people.held_out]
 
 
-def _browser(run: RunFolder, people: People, stored: Stored, browsed: Browsed, settings: ReportSettings) -> Section:
+def _browser(people: People, stored: Stored, browsed: Browsed, settings: ReportSettings) -> Section:
     """The place where the script shows scenarios, and what it cannot show."""
     notes: list[Part] = []
     if not settings.profiles:

@@ -39,6 +39,8 @@ def people_of(run: RunFolder) -> People:
     except (RaiseError, OmegaConfBaseException, OSError) as error:
         # A message of the data's readers names the file and the record, never a value.
         return People(None, None, f"the data cannot be read again ({error})")
+    except (AttributeError, TypeError, ValueError, LookupError):
+        return People(None, None, "the data cannot be read again: the folder's configuration was changed")
     return matched(run, made)
 
 

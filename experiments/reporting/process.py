@@ -63,10 +63,12 @@ def searching(shown: Shown) -> Section:
     if planned is not None:
         about = "of the planning, over the scenarios that the policy learns from"
         parts += _converging(shown, [planned], "planned", about, [])
+    elif any(record.search for record in run.planned):
+        parts.append(left_out("nothing that the planning asked for was scored"))
     elif run.plan is not None:
         parts.append(left_out("searches.jsonl is missing: this folder was written by an earlier version"))
     if not parts:
-        parts.append(left_out("no method searches, and nothing was planned"))
+        parts.append(left_out("no method has a search that was scored, and nothing was planned"))
     if run.plan is not None:
         parts += [el("h3", "What planning took"), _tally(run.plan)]
     return Section("searches", "Searches", title, parts)
@@ -75,7 +77,7 @@ def searching(shown: Shown) -> Section:
 def _oracle(shown: Shown) -> list[tuple[Style, float]]:
     """The value that no search can pass: what the oracle's subsets are worth, where its scores are the searches'."""
     run = shown.run
-    if run.results is None or "oracle" not in run.methods or run.cfg.evaluate.decline:
+    if run.results is None or "oracle" not in run.methods or run.decline:
         return []
     mean = next(mean_of(m["score"]).mean for m in run.results["methods"] if m["method"] == "oracle")
     return [(shown.styles["oracle"], mean)] if math.isfinite(mean) and not any(run.table.costs) else []
@@ -102,8 +104,8 @@ def _converging(
     )
     caption = shown.said(
         f"The best score that a search has heard, less what asking costs, against its evaluations, in the mean over "
-        f"{found[0].searches:,} searches {about}; bands are 95 % intervals. With a noisy judge the best of many draws "
-        "flatters."
+        f"up to {max(c.searches for c in found):,} searches {about}; bands are 95 % intervals. With a noisy judge the "
+        "best of many draws flatters."
     )
     rows = [
         [shown.styles[c.name].label, f"{place:,}", interval(mean, 3)]
@@ -137,7 +139,7 @@ def calibrating(shown: Shown) -> Section:
     """What the policy said of its questions, against what they brought."""
     title = "How far to trust the policy"
     data = None if shown.run.results is None else shown.run.results["calibration"]
-    if not data:
+    if not data or not data["reliability"]:
         why = "this run held nothing that a policy said against what came (evaluate.calibration, method distilled)"
         return Section("calibration", "Calibration", title, [left_out(why)])
     bins = [(float(b["said"]), float(b["held"]), int(b["statements"])) for b in data["reliability"]]

@@ -87,9 +87,9 @@ class Convergence:
 
 
 def convergence(name: str, searches: Iterable[SearchRecord | None], table: AttributeTable) -> Convergence | None:
-    """Best worth against evaluations, over searches that were scored from their first evaluation on or later.
+    """Best worth against evaluations; None where no search heard a score.
 
-    Before the first score of a search there is no best: such a search enters from its first score on.
+    Before the first score of a search there is no best: it enters from its first score on.
     """
     costs = table.costs
     ladders: list[list[float | None]] = []
@@ -103,7 +103,8 @@ def convergence(name: str, searches: Iterable[SearchRecord | None], table: Attri
                 worth = score - sum(cost for index, cost in enumerate(costs) if cost and subset >> index & 1)
                 best = worth if best is None else max(best, worth)
             ladder.append(best)
-        ladders.append(ladder)
+        if best is not None:
+            ladders.append(ladder)
     if not ladders:
         return None
     places = _places(max(map(len, ladders)))

@@ -63,7 +63,7 @@ class ConvergenceStudy:
         if self.reference not in labels:
             raise ConfigError(
                 f"study.reference: {self.reference!r} is not among study.planners: "
-                f"{did_you_mean(self.reference, labels)}"
+                f"{did_you_mean(str(self.reference), labels)}"
             )
 
     @property

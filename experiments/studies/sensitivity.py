@@ -73,15 +73,15 @@ class SensitivityStudy:
     """The score when nothing is known, and when one attribute is.
 
     Raises:
-        ConfigError: ``resamples`` is below 1.
+        ConfigError: ``resamples`` is no whole number of 1 or more.
     """
 
     resamples: int = 2000
     """Bootstrap samples of the scenarios, for the interval of the rank correlation."""
 
     def __post_init__(self) -> None:
-        if self.resamples < 1:
-            raise ConfigError(f"study.resamples must be 1 or more, not {self.resamples}")
+        if not isinstance(self.resamples, int) or self.resamples < 1:
+            raise ConfigError(f"study.resamples must be 1 or more, a whole number, not {self.resamples!r}")
 
     def parts(self, bench: Bench) -> Sequence[Part]:
         """Each scenario with nothing known, and with each attribute alone."""

@@ -12,7 +12,7 @@ from raise_agent.experiments.assembly import Bench
 from raise_agent.experiments.published import published
 from raise_agent.experiments.results import MethodResult
 from raise_agent.experiments.statistics import Mean, mean_interval
-from raise_agent.experiments.tables import interval, markdown_table, number, with_half
+from raise_agent.experiments.tables import cell, interval, markdown_table, number, shown_name, with_half
 from raise_agent.experiments.tracking import Tracker
 from raise_agent.models.base import DIMENSIONS
 
@@ -85,14 +85,14 @@ class Table2Study:
 
 def _rows(compared: Compared) -> list[_Row]:
     made: list[_Row] = []
-    domains = sorted({scenario.domain for scenario in compared.scenarios})
+    named = [shown_name(scenario.domain) for scenario in compared.scenarios]
     before: Scores | None = None
     for result in compared.results:
         talks = compared.talks[result.method]
         scores = compared.scores(result.method)
         by_domain = {}
-        for domain in domains:
-            places = [place for place, scenario in enumerate(compared.scenarios) if scenario.domain == domain]
+        for domain in sorted(set(named)):
+            places = [place for place, name in enumerate(named) if name == domain]
             asked = fmean(len(talks[place].asked) for place in places)
             by_domain[domain] = scored([scores[place] for place in places]), asked
         judged = [found for found in compared.dimensions[result.method] if found is not None]
@@ -133,12 +133,11 @@ def _main_table(rows: Sequence[_Row]) -> str:
 
 
 def _domain_table(rows: Sequence[_Row]) -> str:
-    domains = list(rows[0].domains)
     cells = [
         [row.result.method, *(f"{with_half(mean)} ({number(asked, 1)})" for mean, asked in row.domains.values())]
         for row in rows
     ]
-    return f"{markdown_table(['score (questions)', *domains], cells)}\n\n± half the 95 % interval."
+    return f"{markdown_table(['score (questions)', *map(cell, rows[0].domains)], cells)}\n\n± half the 95 % interval."
 
 
 def _dimension_table(rows: Sequence[_Row]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 from scipy import stats
 
 from raise_agent.attributes import penguin_table
@@ -24,6 +25,7 @@ from raise_agent.errors import ConfigError
 from raise_agent.experiments.config import register_schemas
 from raise_agent.experiments.main import main
 from raise_agent.experiments.published import published
+from raise_agent.experiments.reproduce import sizes
 from raise_agent.experiments.studies.registry import STUDIES
 from raise_agent.models.base import Evaluation, EvaluationRequest
 from raise_agent.models.simulated import SimulatedSafetyModel
@@ -257,6 +259,7 @@ def test_what_failed_is_counted_and_the_best_is_not_flattered_by_its_own_draw(cl
         ([], ["say which experiment", *STUDIES.names()]),
         (["experiment=tabel2"], ["did you mean 'table2'", "sensitivity"]),
         (["experiment=subsets", "scenarios=0"], ["scenarios must be 1 or more"]),
+        (["experiment=table2", "training=0"], ["training must be 1 or more"]),
         (["experiment=sensitivity", "planner=mcts"], ["planner"]),
         (
             ["experiment=table2", "encoder=hashing", "evaluate.policy=x"],
@@ -278,6 +281,12 @@ def test_a_mistake_gets_one_clear_message(cli: Cli, arguments: list[str], said: 
         ("stepwize", {}, "did you mean 'stepwise'"),
         ("sensitivity", {"resample": 3}, "did you mean 'resamples'"),
         ("sensitivity", {"resamples": 0}, "study.resamples must be 1 or more"),
+        ("sensitivity", {"resamples": "many"}, "study.resamples must be 1 or more, a whole number"),
+        ("subsets", {}, "needs settings that are not there: planners"),
+        ("convergence", {**TWO, "evaluations": 5}, "study.evaluations must hold at least one whole number"),
+        ("convergence", {**TWO, "evaluations": ["abc"]}, "study.evaluations must hold at least one whole number"),
+        ("convergence", {**TWO, "evaluations": [2.7]}, "study.evaluations must hold at least one whole number"),
+        ("convergence", {**TWO, "reference": 3}, "3 is not among study.planners"),
         ("subsets", {"planners": [{"best": {"name": "mcts"}}]}, "'best' is the name of another strategy"),
         ("subsets", {"planners": [3]}, "study.planners must hold names"),
         ("convergence", {**TWO, "reference": "gready"}, "did you mean 'greedy'"),
@@ -292,6 +301,15 @@ def test_a_mistake_gets_one_clear_message(cli: Cli, arguments: list[str], said: 
 def test_settings_that_cannot_work_are_refused(name: str, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):
         STUDIES.make(name, settings)
+
+
+def test_fewer_scenarios_to_compare_on_are_told_as_what_they_are() -> None:
+    cfg = OmegaConf.create({"scenarios": 200, "training": None, "evaluate": {"scenarios": 5}})
+    assert sizes(cfg) == (5, None)
+    cfg.evaluate.scenarios = None
+    assert sizes(cfg) == (200, None)
+    cfg.scenarios = None
+    assert sizes(cfg) == (None, None)
 
 
 def test_a_served_model_is_measured_once_on_what_it_is_asked_anyway_and_not_marked_simulated(

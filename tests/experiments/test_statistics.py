@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from raise_agent.experiments.statistics import mean_interval
-from raise_agent.experiments.tables import interval, markdown_table
+from raise_agent.experiments.tables import cell, interval, markdown_table, shown_name
 
 
 @pytest.mark.parametrize("n", [2, 3, 30, 1000])
@@ -38,3 +38,13 @@ def test_a_table_is_aligned() -> None:
     lines = markdown_table(["method", "score"], [["none", "2.79"], ["distilled", "3.8"]]).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert lines[1] == "| --------- | ----: |"
+
+
+def test_a_name_from_data_steers_neither_terminal_nor_markdown() -> None:
+    name = shown_name("\u202ea|b\n\x1b[31m<script>")
+    assert name.isprintable()
+    shown = markdown_table(["", cell(name)], [["none", "1"]]).splitlines()
+    assert len(shown) == 3
+    assert "\\|b" in shown[0]
+    assert "\\<script>" in shown[0]
+    assert shown_name(" \u202e ") == "unnamed"

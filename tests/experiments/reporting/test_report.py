@@ -91,6 +91,21 @@ def test_a_plan_has_a_report_of_what_is_there(folder: Path, tmp_path: Path) -> N
     assert [m["name"] for m in data_of(page)["methods"]] == ["planning"]
 
 
+def test_a_run_that_heard_no_score_has_a_report(folder: Path, tmp_path: Path) -> None:
+    def unheard(text: str) -> str:
+        return re.sub(r'"scores": \[.*?\]', lambda found: re.sub(r"\d+\.\d+", "null", found[0]), text)
+
+    page = report(copied(folder, tmp_path / "unheard", searches=unheard, conversations=unheard), ALL)
+    assert "Left out: nothing that the planning asked for was scored" in page
+    assert 'id="convergence-' not in page
+
+
+def test_a_report_names_no_place_that_the_run_did_not(folder: Path) -> None:
+    page = report(folder, ALL)
+    assert "store: runs/evaluations.sqlite" in page
+    assert str(folder.parent) not in page
+
+
 def test_other_peoples_words_are_never_put_beside_scores(folder: Path, run: RunFolder, tmp_path: Path) -> None:
     moved = copied(folder, tmp_path / "moved", config=lambda text: text.replace("missing: 0.0", "missing: 0.1"))
     data = data_of(report(moved, ALL))
@@ -181,6 +196,9 @@ def _hostile(number: int) -> Scenario:
         ("searches", lambda text: text.replace('"scores": [', '"scores": [1, '), "searches.jsonl, line 1"),
         ("config", lambda text: text.replace("seed: 3", "seed: ${oc.env:HOME}"), "not in it, such as the environment"),
         ("config", lambda _: "a: [", "config.yaml: not a configuration"),
+        ("config", lambda text: re.sub(r"planner:(\n  .*)+", "planner: 3", text), "not the configuration of run"),
+        ("results", lambda text: text.replace('"models": {', '"models": [], "was": {'), "results.json: not of"),
+        ("plan", lambda text: re.sub(r'"reasons": \{\}', '"reasons": {"a": "b"}', text), "plan.json: not of the form"),
         ("config", lambda text: text.replace("table: penguin", "table: none.json"), "attribute table cannot be read"),
         ("hydra", lambda text: text.replace("name: run", "name: benchmark"), "a folder of raise-agent benchmark"),
     ],
