@@ -331,8 +331,9 @@ class _Job:
         try:
             data = yaml.load(_text(path / _HYDRA), getattr(yaml, "CSafeLoader", yaml.SafeLoader))["hydra"]
             overrides = tuple(map(str, data["overrides"]["task"]))
-            return cls(str(data["job"]["name"]), Path(data["runtime"]["cwd"]), overrides)
-        except (ConfigError, yaml.YAMLError, LookupError, TypeError):
+            verb = OmegaConf.select(OmegaConf.create(data), "job.name", throw_on_missing=True)
+            return cls(str(verb), Path(data["runtime"]["cwd"]), overrides)
+        except (ConfigError, yaml.YAMLError, OmegaConfBaseException, LookupError, TypeError, ValueError):
             return cls()
 
 
