@@ -25,10 +25,10 @@ VERBS = {
     "doctor": "is the server up, which features has it, how fast is it, what to set",
     "prompts": "show what the models are sent, on a made-up case",
 }
-FLAGS = {"agent": ("profile", "transcript", "resume")}
+FLAGS = {"agent": ("profile", "transcript", "resume"), "report": ("run",)}
 """Settings that may also be written as flags, ``--profile VALUE`` or ``--profile=VALUE``."""
 PLACES = {"report": "run"}
-"""The flag that the first word stands for, where it is no setting."""
+"""The flag whose value the first word is, where it is no setting."""
 _BAD_INPUT, _INTERRUPTED = 2, 130
 
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if verb in PLACES and overrides and is_place(overrides[0]):
             overrides = [f"--{PLACES[verb]}={overrides[0]}", *overrides[1:]]
-        overrides = as_settings(overrides, (*FLAGS.get(verb, ()), *filter(None, [PLACES.get(verb)])))
+        overrides = as_settings(overrides, FLAGS.get(verb, ()))
     except ConfigError as error:
         print(f"raise-agent: {error}", file=sys.stderr)
         return _BAD_INPUT

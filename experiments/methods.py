@@ -88,12 +88,15 @@ class Conversation:
     """Attributes asked, in order."""
     known: int
     """The subset that was answered."""
-    evaluations: int = 0
-    """Evaluations spent on this very scenario to decide what to ask."""
     failures: int = 0
     """Decisions that a model did not make, so that what takes its place did."""
     plan: Plan | None = None
     """What the search over this very scenario found; None where an agent decided."""
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations spent on this very scenario to decide what to ask."""
+        return 0 if self.plan is None else self.plan.evaluations
 
 
 def converse(rules: Rules, scenario: Scenario, choose: Chooser, declines: int) -> Conversation:
@@ -243,8 +246,7 @@ def conversations(
             raise LimitReachedError(f"stopped at {bench.allowance.reached}, in the conversations of a method")
         scenario = scenarios[row]
         held = converse(rules, scenario, choosers[row], declined_by(scenario, cfg.evaluate.decline, cfg.seed))
-        plan = plans[row]
-        return Conversation(held.asked, held.known, 0 if plan is None else plan.evaluations, len(failures[row]), plan)
+        return Conversation(held.asked, held.known, len(failures[row]), plans[row])
 
     if model is None or model.in_flight == 1:
         return [talk(row) for row in range(len(scenarios))]
