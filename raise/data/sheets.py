@@ -97,6 +97,7 @@ def read_sheet(path: str | Path) -> list[SheetRow]:
             break
         number += 1
         where = f"{path}: line {line}" + (f" (row {number})" if number != line else "")
+        cells = [_unguarded(cell) for cell in cells]
         if not any(cell.strip() for cell in cells):
             continue
         if not columns:
@@ -107,7 +108,7 @@ def read_sheet(path: str | Path) -> list[SheetRow]:
                 f"{where}: {len(cells)} cells, the header has {len(columns)}; a text that holds the separator "
                 f"{separator!r} must stand in quotes"
             )
-        padded = [*map(_unguarded, cells[: len(columns)]), *[""] * (len(columns) - len(cells))]
+        padded = [*cells[: len(columns)], *[""] * (len(columns) - len(cells))]
         rows.append(SheetRow(where, line, dict(zip(columns, padded, strict=True))))
     if not columns:
         raise DataError(f"{path}: the sheet is empty; it needs a header and a row for each item")
@@ -165,7 +166,7 @@ def _separator(text: str) -> str:
 
 
 def _header(cells: Sequence[str], where: str) -> tuple[str, ...]:
-    names = [_unguarded(cell).strip() for cell in cells]
+    names = [cell.strip() for cell in cells]
     while not names[-1]:
         names.pop()
     for position, name in enumerate(names, 1):

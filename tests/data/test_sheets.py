@@ -28,6 +28,11 @@ def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, rows: lis
     assert read == [row for row in rows if any(cell.strip() for cell in row)]
 
 
+def test_a_row_of_blanks_alone_is_no_row(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "s.csv", ["a", "b"], [("", "\n"), ("\t", " "), ("x", "\r")])
+    assert [dict(row.cells) for row in read_sheet(tmp_path / "s.csv")] == [{"a": "x", "b": "\r"}]
+
+
 def test_no_cell_begins_like_a_formula(tmp_path: Path) -> None:
     cells = ["=HYPERLINK(1)", "+1", "-1", "@SUM", "\t=1", "\r=1", "\n=1", "'=1", "＝1"]
     write_sheet(tmp_path / "s.csv", ["a"], [[cell] for cell in cells])
