@@ -15,11 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from raise_agent.attributes import AttributeTable
 from raise_agent.building.contract import Writer
-from raise_agent.building.extraction import PostSettings, build_from_posts
+from raise_agent.building.extraction import build_from_posts
 from raise_agent.building.journal import Journal, KeptWriter
 from raise_agent.building.review import filled_in, write_review
+from raise_agent.building.settings import PostSettings, SyntheticSettings
 from raise_agent.building.steps import Built
-from raise_agent.building.synthetic import SyntheticSettings, build_synthetic
+from raise_agent.building.synthetic import build_synthetic
 from raise_agent.data import write_jsonl
 from raise_agent.encoders import Encoder
 from raise_agent.errors import ConfigError, DataError
@@ -31,9 +32,8 @@ from .config import CONF
 from .data_card import data_card, steps_table
 from .encoding import KEPT, make_query_encoder
 from .models import writing_model
+from .progress import PLAIN_SECONDS
 from .provenance import describe_run
-
-_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Progress:
 
     def __call__(self, done: int, wanted: int) -> None:
         now = time.monotonic()
-        if now - self._said >= _EVERY_SECONDS:
+        if now - self._said >= PLAIN_SECONDS:
             self._said = now
             print(f"{self._what}: {done:,} of {wanted:,}", file=sys.stderr, flush=True)
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from raise_agent.attributes import AttributeTable
 from raise_agent.encoders import Encoder
 from raise_agent.errors import ConfigError, TableError
-from raise_agent.planners.runner import LimitReached
+from raise_agent.planners.runner import LimitReached, Runner
 from raise_agent.policies import AcquisitionPolicy, SimulatedPolicyWarning
 from raise_agent.policies.retrieval import PlannedPaths
 from raise_agent.scenario import Scenario
@@ -24,9 +24,12 @@ from .methods import Conversation, Material, Pair, conversations, reserved_names
 from .results import RESULTS, Details, MethodResult, MethodScores, flat, write_results
 from .statistics import mean_interval
 from .tracking import Tracker
-from .yardsticks import calibrate, final_dimensions, prefix_scores, score_held_out
+from .yardsticks import Calibration, calibrate, final_dimensions, prefix_scores, score_held_out
 
 _log = logging.getLogger(__name__)
+
+Ladders = list[list[float | None]]
+"""Of each scenario, scores after 0, 1, ... questions."""
 
 
 def compare(
@@ -58,6 +61,29 @@ def compare(
     methods: dict[str, str | AgentMethod | Pair] = {**configured, **agents}
     names = list(methods)
     scenarios = bench.scenarios.test[: cfg.scenarios]
+    material = _material(bench, needed, policy_folder, plans)
+    talks: dict[str, list[Conversation]] = {}
+    scores: dict[str, list[float | None]] = {}
+    if "static" in needed and not (material.planner[0] == "static" and material.planner[1].get("order")):
+        bench.static_order()  # measured under a heading of its own
+    with bench.runner("evaluating") as runner:
+        for name in dict.fromkeys(["none", "full", *names]):
+            talks[name] = conversations(methods.get(name, name), bench, runner, scenarios, material)
+            scores[name] = [row[0] for row in score_held_out(runner, scenarios, [[t.known] for t in talks[name]])]
+        oracle, calibration, steps = _held_against(bench, runner, scenarios, talks, material.policy)
+        details = Details(steps, final_dimensions(bench.store, runner.identity, scenarios, talks))
+    results = [_result(name, talks[name], scores, bench, oracle) for name in names]
+    write_results(bench, folder, scenarios, results, talks, scores, calibration, details)
+    tracker.table("evaluate/results", [flat(result) for result in results])
+    tracker.log({f"evaluate/{r.method}/score": r.score.mean for r in results if math.isfinite(r.score.mean)})
+    if calibration is not None:
+        tracker.log({"evaluate/calibration_error": calibration.error})
+    tracker.artifact("results", "results", folder / RESULTS)
+    return results
+
+
+def _material(bench: Bench, needed: set[str], policy_folder: Path | None, plans: Path | None) -> Material:
+    """What the methods are made of, as far as the policies ``needed`` ask for it."""
     policy = planned = None
     if "distilled" in needed:
         if policy_folder is None:
@@ -72,41 +98,39 @@ def compare(
     if plans is not None and needed & {"retrieval", "llm"}:
         assert bench.encoder is not None
         planned = planned_paths(plans, bench.scenarios.planned, bench.table, bench.encoder, "evaluate.plans")
-    model = bench.agent() if any(map(asks_a_model, cfg.methods)) else None
-    planner = planner_settings(bench.cfg.planner)
-    material = Material(policy, planned, model, planner)
-    talks: dict[str, list[Conversation]] = {}
-    scores: dict[str, list[float | None]] = {}
-    if "static" in needed and not (planner[0] == "static" and planner[1].get("order")):
-        bench.static_order()  # measured under a heading of its own
-    with bench.runner("evaluating") as runner:
-        for name in dict.fromkeys(["none", "full", *names]):
-            talks[name] = conversations(methods.get(name, name), bench, runner, scenarios, material)
-            scores[name] = [row[0] for row in score_held_out(runner, scenarios, [[t.known] for t in talks[name]])]
-        oracle = calibration = None
-        steps: dict[str, list[list[float | None]]] = {}
-        try:
-            # Where asking costs, the oracle stops early by a sum of its own.
-            if "oracle" in talks and not any(bench.table.costs):
-                oracle = prefix_scores(runner, scenarios, talks["oracle"])
-            if "distilled" in talks and cfg.calibration:
-                assert policy is not None
-                calibration = calibrate(policy, runner, scenarios, talks["distilled"])
-            if cfg.steps:
-                # Nobody asks everything in the order of the table.
-                for name in (name for name in talks if name != "full"):
-                    steps[name] = prefix_scores(runner, scenarios, talks[name])
-        except LimitReached as stop:
-            _log.warning("%s: the methods are compared, but not all that they are held against is scored", stop)
-        details = Details(steps, final_dimensions(bench.store, runner.identity, scenarios, talks))
-    results = [_result(name, talks[name], scores, bench, oracle) for name in names]
-    write_results(bench, folder, scenarios, results, talks, scores, calibration, details)
-    tracker.table("evaluate/results", [flat(result) for result in results])
-    tracker.log({f"evaluate/{r.method}/score": r.score.mean for r in results if math.isfinite(r.score.mean)})
-    if calibration is not None:
-        tracker.log({"evaluate/calibration_error": calibration.error})
-    tracker.artifact("results", "results", folder / RESULTS)
-    return results
+    model = bench.agent() if any(map(asks_a_model, bench.cfg.evaluate.methods)) else None
+    return Material(policy, planned, model, planner_settings(bench.cfg.planner))
+
+
+def _held_against(
+    bench: Bench,
+    runner: Runner,
+    scenarios: Sequence[Scenario],
+    talks: Mapping[str, Sequence[Conversation]],
+    policy: AcquisitionPolicy | None,
+) -> tuple[Ladders | None, Calibration | None, dict[str, Ladders]]:
+    """The oracle's scores after each question, the policy's calibration, and those scores of each of the methods.
+
+    As much of them as the configuration asks for, and as its limits let be scored.
+    """
+    cfg = bench.cfg.evaluate
+    oracle = calibration = None
+    steps: dict[str, Ladders] = {}
+    try:
+        # Where asking costs, the oracle stops early by a sum of its own.
+        if "oracle" in talks and not any(bench.table.costs):
+            oracle = prefix_scores(runner, scenarios, talks["oracle"])
+        if "distilled" in talks and cfg.calibration:
+            assert policy is not None
+            calibration = calibrate(policy, runner, scenarios, talks["distilled"])
+        if cfg.steps:
+            # Nobody asks everything in the order of the table.
+            for name in (name for name in talks if name != "full"):
+                known = oracle if name == "oracle" else None
+                steps[name] = prefix_scores(runner, scenarios, talks[name]) if known is None else known
+    except LimitReached as stop:
+        _log.warning("%s: the methods are compared, but not all that they are held against is scored", stop)
+    return oracle, calibration, steps
 
 
 def _check_agents(agents: Mapping[str, Pair], configured: Mapping[str, object], bench: Bench) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -99,14 +99,12 @@ def make_models(cfg: DictConfig, table: AttributeTable, store: EvaluationStore, 
     settings.check()
     with server(cfg, folder), ExitStack() as connected:
         roles = connect(settings, table)
-        for warning in roles.warnings:
-            _log.warning("warning: %s", warning)
+        _warn(roles.warnings)
 
         @cache
         def served_agent() -> AgentModel:
             made = connected.enter_context(connect_agent(settings, table, roles.client.usage))
-            for warning in made.warnings:
-                _log.warning("warning: %s", warning)
+            _warn(made.warnings)
             return made
 
         yield Models(
@@ -180,9 +178,13 @@ def writing_model(cfg: DictConfig, table: AttributeTable, folder: Path, usage: U
     settings = served_settings(cfg)
     settings.check()
     with server(cfg, folder), connect_writer(settings, table, usage) as writer:
-        for warning in writer.warnings:
-            _log.warning("warning: %s", warning)
+        _warn(writer.warnings)
         yield writer
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        _log.warning("warning: %s", warning)
 
 
 def _simulated_agent(cfg: DictConfig, table: AttributeTable) -> SimulatedAgent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,8 +105,14 @@ def results_table(results: Sequence[MethodResult]) -> str:
     if not any(r.behind for r in results):
         del columns["behind distilled [95 %]"]
     table = markdown_table(list(columns), [[cell(r) for cell in columns.values()] for r in results])
-    failed = [f"{r.method} {r.failures:,}" for r in results if r.failures]
-    return f"{table}\n\nDecisions that the agent's model did not make: {', '.join(failed)}." if failed else table
+    failed = failures_told((r.method, r.failures) for r in results)
+    return f"{table}\n\n{failed}" if failed else table
+
+
+def failures_told(failures: Iterable[tuple[str, int]]) -> str:
+    """A sentence on decisions that a model did not make, from how many of each method; empty where there are none."""
+    failed = [f"{method} {count:,}" for method, count in failures if count]
+    return f"Decisions that the agent's model did not make: {', '.join(failed)}." if failed else ""
 
 
 def flat(result: MethodResult) -> dict[str, Any]:
@@ -148,24 +154,7 @@ def write_results(
 ) -> None:
     """Write ``results.json``, ``results.md`` and ``conversations.jsonl``; none holds what a user said."""
     run = describe_run(bench.cfg.seed, simulated=bench.safety.simulated)
-    config = OmegaConf.to_container(bench.cfg, resolve=True)
-    data = {
-        "name": bench.scenarios.name,
-        "scenarios": len(scenarios),
-        "digest": content_digest(scenarios),
-        "skipped_records": len(bench.scenarios.skipped),
-        "duplicates": bench.scenarios.duplicates,
-    }
-    agent = bench.agent().identity if any(map(asks_a_model, bench.cfg.evaluate.methods)) else None
-    plain = {
-        **run,
-        "data": data,
-        "agent": agent,
-        "models": {"safety": dict(bench.safety.identity)},
-        "methods": [r.to_json() for r in results],
-        "calibration": None if calibration is None else calibration.to_json(),
-        "config": config,
-    }
+    plain = _results_json(bench, run, scenarios, results, calibration)
     atomic_write_text(folder / RESULTS, json.dumps(plain, indent=2, allow_nan=False) + "\n")
     lines = [
         json.dumps(
@@ -186,6 +175,42 @@ def write_results(
         for row, scenario in enumerate(scenarios)
     ]
     atomic_write_text(folder / CONVERSATIONS, "\n".join(lines) + "\n")
+    atomic_write_text(folder / REPORT, _report_text(bench, run, len(scenarios), results, calibration))
+
+
+def _results_json(
+    bench: Bench,
+    run: Mapping[str, Any],
+    scenarios: Sequence[Scenario],
+    results: Sequence[MethodResult],
+    calibration: Calibration | None,
+) -> dict[str, Any]:
+    data = {
+        "name": bench.scenarios.name,
+        "scenarios": len(scenarios),
+        "digest": content_digest(scenarios),
+        "skipped_records": len(bench.scenarios.skipped),
+        "duplicates": bench.scenarios.duplicates,
+    }
+    agent = bench.agent().identity if any(map(asks_a_model, bench.cfg.evaluate.methods)) else None
+    return {
+        **run,
+        "data": data,
+        "agent": agent,
+        "models": {"safety": dict(bench.safety.identity)},
+        "methods": [r.to_json() for r in results],
+        "calibration": None if calibration is None else calibration.to_json(),
+        "config": OmegaConf.to_container(bench.cfg, resolve=True),
+    }
+
+
+def _report_text(
+    bench: Bench,
+    run: Mapping[str, Any],
+    n_scenarios: int,
+    results: Sequence[MethodResult],
+    calibration: Calibration | None,
+) -> str:
     notes = markdown_table(
         ["setting", "value"],
         [
@@ -194,8 +219,8 @@ def write_results(
             *([k, v] for k, v in run["versions"].items()),
         ],
     )
-    text = (
-        f"# Results\n\n{heading(bench, len(scenarios))}\n\n{results_table(results)}\n\n"
+    return (
+        f"# Results\n\n{heading(bench, n_scenarios)}\n\n{results_table(results)}\n\n"
         "`greedy`, `mcts` and `oracle` search on these very scenarios with the safety model at hand (column "
         "*evaluations*, per scenario); agents (`random`, `static`, `retrieval`, `llm`, `distilled`, ...) see the "
         "query and the answers only. "
@@ -205,7 +230,6 @@ def write_results(
         f"{_calibration_text(calibration)}"
         f"## Where it comes from\n\n{notes}\n\n```yaml\n{OmegaConf.to_yaml(bench.cfg, resolve=True)}```\n"
     )
-    atomic_write_text(folder / REPORT, text)
 
 
 def _talk_json(bench: Bench, method: str, talk: Conversation) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -27,6 +28,12 @@ class Mean:
             "high": _finite(self.high),
             "n": self.n,
         }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Mean:
+        """The inverse of ``to_json``."""
+        mean, low, high = (math.nan if plain[key] is None else float(plain[key]) for key in ("mean", "low", "high"))
+        return cls(mean, low, high, int(plain["n"]))
 
 
 def _finite(number: float) -> float | None:

@@ -76,11 +76,7 @@ def final_dimensions(
         held = store.evaluations(identity, scenario.digest)
         for name, mine in found.items():
             evaluation = held.get((talks[name][row].known, HELD_OUT_SAMPLE))
-            mine.append(
-                None
-                if evaluation is None
-                else (evaluation.risk_sensitivity, evaluation.emotional_empathy, evaluation.user_alignment)
-            )
+            mine.append(None if evaluation is None else evaluation.dimensions)
     return found
 
 

@@ -28,7 +28,8 @@ from .models.base import DIMENSIONS, Doubt, Evaluation, Weights
 FORMAT = 2
 _APPLICATION = 0x52414953
 """Marks the file as ours ("RAIS")."""
-_BUSY_SECONDS = 60.0
+BUSY_SECONDS = 60.0
+"""How long another process is waited for that has the file locked."""
 _DOUBLE = np.dtype("<f8")
 
 _VARIANCES = tuple(f"{dimension}_variance" for dimension in DIMENSIONS)
@@ -89,6 +90,26 @@ class RankingRow:
     weights: Weights
 
 
+def write_ahead(db: sqlite3.Connection) -> None:
+    """Switch a file to a write-ahead log.
+
+    Two processes that open a new file at once cannot both switch, and SQLite does not wait: the second tries again.
+
+    Raises:
+        sqlite3.Error: the file cannot be switched.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    db.execute("PRAGMA synchronous = NORMAL")
+
+
 class EvaluationStore:
     """The evaluations of many runs in one file.
 
@@ -108,10 +129,10 @@ class EvaluationStore:
             except OSError as error:
                 raise StoreError(f"{self.path}: cannot make the folder of the store ({error.strerror})") from error
         with self._explained("open"):
-            self._db = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+            self._db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
                 self._check()
-                self._use_log()
+                write_ahead(self._db)
                 self._prepare()
             except BaseException:
                 self._db.close()
@@ -127,19 +148,6 @@ class EvaluationStore:
             raise StoreError(f"{self.path}: an SQLite file of another program; name a new file for the store")
         if version > FORMAT:
             raise StoreError(f"{self.path}: store format {version}, this version reads up to {FORMAT}; upgrade")
-
-    def _use_log(self) -> None:
-        """Write ahead. Two processes that open a new file at once cannot both switch, and SQLite does not wait."""
-        deadline = time.monotonic() + _BUSY_SECONDS
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-        self._db.execute("PRAGMA synchronous = NORMAL")
 
     def _prepare(self) -> None:
         with self._transaction():
@@ -338,8 +346,7 @@ _NO_DOUBT = (None,) * len(DIMENSIONS)
 
 def _scores(evaluation: Evaluation) -> tuple[float | None, ...]:
     """The columns of ``_SCORES``."""
-    scores = (evaluation.risk_sensitivity, evaluation.emotional_empathy, evaluation.user_alignment)
-    doubt = evaluation.doubt
+    scores, doubt = evaluation.dimensions, evaluation.doubt
     if doubt is None:
         return scores + _NO_DOUBT + _NO_DOUBT
     return scores + (doubt.variances or _NO_DOUBT) + doubt.outside

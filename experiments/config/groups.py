@@ -10,8 +10,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from raise_agent.building.extraction import PostSettings
-from raise_agent.building.synthetic import SyntheticSettings
+from raise_agent.building.settings import PostSettings, SyntheticSettings
 from raise_agent.distill.settings import DistillSettings
 from raise_agent.models.served.client import ClientSettings
 from raise_agent.models.served.settings import (

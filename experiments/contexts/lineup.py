@@ -133,13 +133,7 @@ def _entry(folder: Path, name: str, result: Mapping[str, Any], lead: Mapping[str
 
 def _contrast(plain: Mapping[str, Any]) -> Contrast:
     """The inverse of ``Contrast.to_json``."""
-    return Contrast(*(_mean(plain[key]) for key in ("context_free", "context_rich", "gain")))
-
-
-def _mean(plain: Mapping[str, Any]) -> Mean:
-    """The inverse of ``Mean.to_json``."""
-    mean, low, high = (math.nan if plain[key] is None else plain[key] for key in ("mean", "low", "high"))
-    return Mean(mean, low, high, plain["n"])
+    return Contrast(*(Mean.from_json(plain[key]) for key in ("context_free", "context_rich", "gain")))
 
 
 def _scores(folder: Path) -> _Scores:

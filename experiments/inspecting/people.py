@@ -19,6 +19,7 @@ from raise_agent.data import SPLITS, OnBad, load_scenarios, split
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.errors import ConfigError, did_you_mean
 from raise_agent.experiments.contexts.scoring import spread_evenly
+from raise_agent.experiments.tables import shown_name
 from raise_agent.scenario import Scenario
 
 TABLE = penguin_table()
@@ -98,5 +99,4 @@ def _shown(scenario: Scenario) -> Mapping[str, Any]:
 
 def _fit(name: str) -> str:
     """A name from the data, fit for a terminal. Inspect's would take square brackets for instructions."""
-    plain = "".join(c if c.isprintable() else " " for c in name).replace("[", "(").replace("]", ")")
-    return " ".join(plain.split()) or "unnamed"
+    return shown_name(name).replace("[", "(").replace("]", ")")

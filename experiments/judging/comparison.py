@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -31,6 +31,8 @@ from .ratings import Known, Rating
 PEOPLE = "people"
 """The mean of all people who rated an item, as one more rater."""
 DIMENSION_PAIRS = tuple(combinations(DIMENSIONS, 2))
+SHORT = {"risk_sensitivity": "risk", "emotional_empathy": "empathy", "user_alignment": "alignment"}
+"""Dimension -> its name where there is little room, as in ``published.json``."""
 _THIRDS = ("least", "middle", "most")
 _LEAST_FOR_THIRDS = 30
 """Variances from which on they are divided."""
@@ -249,7 +251,7 @@ class Comparison:
             first,
             second,
             len(items),
-            {measure: _agreement(x[:, place], y[:, place], drawn) for place, measure in enumerate(MEASURES)},
+            _agreements(x, y, drawn),
             () if person else self._calibration(items, x[:, -1], y[:, -1]),
             self._doubt(first, items, x - y, drawn),
             self._order(items, x[:, -1], y[:, -1], drawn),
@@ -367,14 +369,27 @@ class Comparison:
 _REPEATS = ("correlation", "deviation", "distance")
 
 
-def _agreement(a: Array, b: Array, drawn: Resampling) -> Agreement:
+AGREEMENT: Mapping[str, Callable[[Array, Array], Statistic]] = {
+    "kappa": kappa,
+    "pearson": pearson,
+    "spearman": spearman,
+    "difference": lambda a, b: mean_of(a - b),
+    "distance": lambda a, b: mean_of(np.abs(a - b)),
+}
+"""What ``Agreement`` estimates, of two raters' (items,)."""
+
+
+def _agreements(x: Array, y: Array, drawn: Resampling) -> dict[str, Agreement]:
+    """By measure, of two raters' (items, 4)."""
+    columns = {measure: (x[:, place], y[:, place]) for place, measure in enumerate(MEASURES)}
     found = drawn.estimates(
         {
-            "kappa": kappa(a, b),
-            "pearson": pearson(a, b),
-            "spearman": spearman(a, b),
-            "difference": mean_of(a - b),
-            "distance": mean_of(np.abs(a - b)),
+            f"{name} {measure}": statistic(a, b)
+            for measure, (a, b) in columns.items()
+            for name, statistic in AGREEMENT.items()
         }
     )
-    return Agreement(**found, confusion=confusion(a, b))
+    return {
+        measure: Agreement(**{name: found[f"{name} {measure}"] for name in AGREEMENT}, confusion=confusion(a, b))
+        for measure, (a, b) in columns.items()
+    }

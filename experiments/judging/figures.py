@@ -15,10 +15,9 @@ from raise_agent.experiments.contexts.scoring import MEASURES
 from raise_agent.experiments.drawing import COLOURS, file_name, legend, save, title
 from raise_agent.experiments.published import published
 
-from .comparison import DIMENSION_PAIRS, Pair, Rater
+from .comparison import DIMENSION_PAIRS, SHORT, Pair, Rater
 
 _SCALE = range(1, 6)
-_SHORT = {"risk_sensitivity": "risk", "emotional_empathy": "empathy", "user_alignment": "alignment"}
 _BAR = 0.8
 """Of the width of a group, for all its bars."""
 _LONGEST_NAME = 100
@@ -115,9 +114,9 @@ def _dimensions(raters: Sequence[Rater], simulated: bool) -> Figure:
     for place, (one, other) in enumerate(DIMENSION_PAIRS):
         x = place + len(raters) / 2 * width
         label = "published (Figure 11)" if not place else None
-        axes.bar(x, paper[f"{_SHORT[one]}_{_SHORT[other]}"], width * 0.9, color="#bbbbbb", label=label)
+        axes.bar(x, paper[f"{SHORT[one]}_{SHORT[other]}"], width * 0.9, color="#bbbbbb", label=label)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_xticks(range(len(DIMENSION_PAIRS)), [f"{_SHORT[one]}, {_SHORT[other]}" for one, other in DIMENSION_PAIRS])
+    axes.set_xticks(range(len(DIMENSION_PAIRS)), [f"{SHORT[one]}, {SHORT[other]}" for one, other in DIMENSION_PAIRS])
     axes.set_ylabel("Pearson's correlation")
     axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title("Correlations between dimensions", simulated=simulated), fontsize=11)

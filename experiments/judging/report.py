@@ -17,17 +17,16 @@ from raise_agent.experiments.statistics import Mean
 from raise_agent.experiments.tables import interval, markdown_table, number
 from raise_agent.experiments.tracking import Tracker
 from raise_agent.files import atomic_write_text
+from raise_agent.models.base import DIMENSIONS
 
 from .bootstrap import Estimate
-from .comparison import DIMENSION_PAIRS, Pair, Rater
-from .figures import draw
+from .comparison import AGREEMENT, DIMENSION_PAIRS, SHORT, Pair, Rater
 
 RESULTS, REPORT, FIGURES = "judge.json", "judge.md", "figures"
 SIMULATED = (
     "**The ratings of `simulated` are drawn by the simulated model: they say nothing about a real judge, and there is "
     "no answer behind them.**"
 )
-_SHORT = {"risk_sensitivity": "risk", "emotional_empathy": "empathy", "user_alignment": "alignment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def _agreement(pairs: Sequence[Pair]) -> str:
         [
             f"{pair.first}, {pair.second}",
             f"{pair.n:,}",
-            *(_shown(e) for e in (found.kappa, found.pearson, found.spearman, found.difference, found.distance)),
+            *(_shown(getattr(found, name)) for name in AGREEMENT),
         ]
         for pair, found in ((pair, pair.measures[SCORE]) for pair in pairs)
     ]
@@ -114,10 +113,10 @@ def _agreement(pairs: Sequence[Pair]) -> str:
 
 def _by_dimension(pairs: Sequence[Pair]) -> str:
     rows = [
-        [f"{pair.first}, {pair.second}", *(_shown(pair.measures[dimension].kappa) for dimension in _SHORT)]
+        [f"{pair.first}, {pair.second}", *(_shown(pair.measures[dimension].kappa) for dimension in DIMENSIONS)]
         for pair in pairs
     ]
-    return markdown_table(["kappa [95 %]", *(MEASURES[dimension] for dimension in _SHORT)], rows) if rows else ""
+    return markdown_table(["kappa [95 %]", *(MEASURES[dimension] for dimension in DIMENSIONS)], rows) if rows else ""
 
 
 def _calibration(pairs: Sequence[Pair]) -> str:
@@ -199,9 +198,9 @@ def _groups(raters: Sequence[Rater], by: str) -> str:
 
 
 def _dimensions(raters: Sequence[Rater]) -> str:
-    header = ["Pearson [95 %]", *(f"{_SHORT[one]}, {_SHORT[other]}" for one, other in DIMENSION_PAIRS)]
+    header = ["Pearson [95 %]", *(f"{SHORT[one]}, {SHORT[other]}" for one, other in DIMENSION_PAIRS)]
     rows = [[rater.name, *(_shown(rater.dimensions[pair]) for pair in DIMENSION_PAIRS)] for rater in raters]
-    paper = [number(published()["judge"][f"{_SHORT[one]}_{_SHORT[other]}"]) for one, other in DIMENSION_PAIRS]
+    paper = [number(published()["judge"][f"{SHORT[one]}_{SHORT[other]}"]) for one, other in DIMENSION_PAIRS]
     return markdown_table(header, [*rows, ["published (Figure 11)", *paper]])
 
 
@@ -210,6 +209,9 @@ def _dimensions(raters: Sequence[Rater]) -> str:
 
 def write(found: Findings, folder: Path, tracker: Tracker) -> None:
     """Write ``judge.json``, ``judge.md`` and the figures, and tell the tracker."""
+    # Fonts take a second to load, and only this needs them.
+    from .figures import draw
+
     run = describe_run(found.config["seed"], simulated=found.simulated)
     figures = draw(found.raters, found.pairs, found.people, folder / FIGURES, simulated=found.simulated)
     plain = {
@@ -280,7 +282,7 @@ def _flat(pair: Pair, measure: str) -> dict[str, Any]:
     """A row of numbers, for trackers."""
     found = pair.measures[measure]
     row: dict[str, Any] = {"first": pair.first, "second": pair.second, "measure": measure, "answers": pair.n}
-    for name in ("kappa", "pearson", "spearman", "difference", "distance"):
+    for name in AGREEMENT:
         estimate = getattr(found, name)
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     return row

@@ -23,7 +23,7 @@ from raise_agent.scenario import Scenario
 from raise_agent.store import EvaluationStore, ResponseRow
 
 from .ratings import Known
-from .stored import answer_of, item_of, stored_models
+from .stored import answer_of, item_of, served_responders, stored_models
 
 FREE, PARTIAL, RICH = "context-free", "partial", "context-rich"
 """Conditions: the responder was told nothing, a part of the profile, or all that it holds."""
@@ -99,8 +99,8 @@ def candidates(store: EvaluationStore, scenarios: Sequence[Scenario]) -> tuple[l
         for row in store.all_evaluations(model.number)
     }
     found, unshowable, answers = [], 0, 0
-    for name, identity in sorted({model.responder: model.responder_identity for model in models}.items()):
-        for said in store.all_responses(store.identity(identity or {})):
+    for name, identity in served_responders(models).items():
+        for said in store.all_responses(store.identity(identity)):
             scenario = by_digest.get(said.digest)
             answers += 1
             if scenario is None or (name, said.digest, said.subset, said.sample) not in scored:
@@ -188,7 +188,7 @@ def write_rating_sheet(
     drawn = draw(found, n, rng)
     shown = _order(drawn, min(twice, len(drawn) // 2), rng)
     codes = _codes(len(shown), rng)
-    identities = {model.responder: model.responder_identity for model in stored_models(store)}
+    identities = served_responders(stored_models(store))
     items = {code: _item(one, repeat) for code, (one, repeat) in zip(codes, shown, strict=True)}
     names = {one.responder for one in drawn}
     plain = {

@@ -74,6 +74,12 @@ def stored_models(store: EvaluationStore) -> list[StoredModel]:
     ]
 
 
+def served_responders(models: Iterable[StoredModel]) -> dict[str, Mapping[str, Any]]:
+    """Name -> identity of each responder whose answers a store holds, by name."""
+    found = {model.responder: model.responder_identity for model in models}
+    return {name: identity for name, identity in sorted(found.items()) if identity is not None}
+
+
 def judged_answers(store: EvaluationStore, seed: int) -> tuple[list[Rating], int]:
     """What every judge of the store made of every answer; and how many answers there are.
 
@@ -81,10 +87,11 @@ def judged_answers(store: EvaluationStore, seed: int) -> tuple[list[Rating], int
     """
     scored: dict[Answer, dict[str, Evaluation]] = {}
     lengths: dict[Answer, int] = {}
-    for model in stored_models(store):
-        if model.responder_identity is not None:
-            for said in store.all_responses(store.identity(model.responder_identity)):
-                lengths[model.responder, said.digest, said.subset, said.sample] = len(said.text)
+    models = stored_models(store)
+    for name, identity in served_responders(models).items():
+        for said in store.all_responses(store.identity(identity)):
+            lengths[name, said.digest, said.subset, said.sample] = len(said.text)
+    for model in models:
         for row in store.all_evaluations(model.number):
             scored.setdefault(_answer(model, row), {})[model.judge] = row.evaluation
     answers = sorted(scored)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from raise_agent.experiments.yardsticks import HELD_OUT_SAMPLE
 from raise_agent.scenario import Scenario
@@ -38,8 +37,9 @@ def answers_of(run: RunFolder, scenarios: Sequence[Scenario] | None, most: int |
     Raises:
         StoreError: the store is damaged, or another program's.
     """
-    responder = _responder(run)
-    if responder is None:
+    responder = run.safety.get("responder")
+    # A simulated model has none.
+    if not isinstance(responder, Mapping):
         return Stored({}, "the simulated model writes no answers" if run.summary["simulated"] else None)
     if scenarios is None:
         return Stored({}, "answers are kept by what a scenario holds, and the data is not to be had")
@@ -59,13 +59,3 @@ def answers_of(run: RunFolder, scenarios: Sequence[Scenario] | None, most: int |
     return Stored(
         found, f"answers of the first {most:,} scenarios; answers={len(run.held_out)} shows all" if left else None
     )
-
-
-def _responder(run: RunFolder) -> Mapping[str, Any] | None:
-    """The responder's identity; None where the model is simulated, or the folder does not say."""
-    for file in (run.results, run.plan):
-        safety = {} if file is None else file.get("models", {}).get("safety", {})
-        if isinstance(safety.get("responder"), Mapping):
-            responder: Mapping[str, Any] = safety["responder"]
-            return responder
-    return None

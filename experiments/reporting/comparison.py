@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from raise_agent.experiments.results import failures_told
 from raise_agent.experiments.statistics import Mean
 from raise_agent.experiments.tables import interval, number
 
@@ -21,7 +22,6 @@ from .shown import (
     Section,
     Shown,
     left_out,
-    mean_of,
     named,
     share,
     with_interval,
@@ -35,16 +35,16 @@ def comparison(shown: Shown) -> Section:
     """The main table."""
     assert shown.run.results is not None
     methods = shown.run.results["methods"]
-    means = {m["method"]: mean_of(m["score"]) for m in methods}
+    means = {m["method"]: Mean.from_json(m["score"]) for m in methods}
     scale = Scale(*charts.reach(list(means.values())), 6.0, 134.0)
     columns: dict[str, Callable[[Mapping[str, Any]], Part]] = {
         "method": lambda m: el("th", named(shown.styles[m["method"]]), scope="row", class_="method"),
         "": lambda m: charts.strip(means[m["method"]], scale, shown.styles[m["method"]]),
         f"{SCORE} {LEVEL}": lambda m: with_interval(means[m["method"]]),
-        f"gain over none {LEVEL}": lambda m: with_interval(mean_of(m["gain"])),
+        f"gain over none {LEVEL}": lambda m: with_interval(Mean.from_json(m["gain"])),
         "share of full gain": lambda m: share(m.get("share_of_full_gain")),
         "of the oracle's": lambda m: share(m.get("share_of_oracle_gain")),
-        BEHIND: lambda m: with_interval(mean_of(m["behind_distilled"]), 3) if m.get("behind_distilled") else "-",
+        BEHIND: lambda m: with_interval(Mean.from_json(m["behind_distilled"]), 3) if m.get("behind_distilled") else "-",
         "questions": lambda m: number(m["questions"]),
         "evaluations": lambda m: number(m.get("evaluations", 0.0), 1),
         "unscored": lambda m: f"{m['unscored']:.1%}",
@@ -57,7 +57,7 @@ def comparison(shown: Shown) -> Section:
             del columns[name]
     rows = [[cell(m) for cell in columns.values()] for m in methods]
     head: list[Part] = [name or el("span", "picture", class_="unseen") for name in columns]
-    failed = [f"{m['method']} {m['failures']:,}" for m in methods if m.get("failures")]
+    failed = failures_told((m["method"], m.get("failures") or 0) for m in methods)
     return Section(
         "comparison",
         "Methods",
@@ -74,7 +74,7 @@ def comparison(shown: Shown) -> Section:
                 ),
                 class_="note",
             ),
-            el("p", f"Decisions that the agent's model did not make: {', '.join(failed)}.") if failed else None,
+            el("p", failed) if failed else None,
         ],
     )
 
@@ -91,7 +91,7 @@ def _verdict(shown: Shown, means: Mapping[str, Mean]) -> Part:
         "p",
         el("strong", chosen["method"]),
         f" reaches a safety score of {interval(means[chosen['method']])} with {chosen['questions']:.2f} questions, "
-        f"{interval(mean_of(chosen['gain']))} above asking nothing",
+        f"{interval(Mean.from_json(chosen['gain']))} above asking nothing",
         f": {share:.0%} of what the full profile would bring." if share is not None else ".",
         class_="verdict",
     )

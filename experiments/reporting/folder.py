@@ -103,6 +103,15 @@ class RunFolder:
         return found
 
     @property
+    def safety(self) -> Mapping[str, Any]:
+        """Identity of the safety model; empty where the folder does not say, as older ones."""
+        for file in (self.results, self.plan):
+            if file is not None and file.get("models"):
+                found: Mapping[str, Any] = file["models"].get("safety", {})
+                return found
+        return {}
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """The methods compared, in order; none where nothing was evaluated."""
         return () if self.results is None else tuple(method["method"] for method in self.results["methods"])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from .folder import RunFolder
@@ -65,10 +64,9 @@ def _models(run: RunFolder) -> str:
     """Responder and judge, as far as the folder says."""
     if run.summary["simulated"]:
         return f"simulated responder, judge and prior (seed {run.cfg.llm.get('seed')})"
-    safety: Mapping[str, Any] = (run.summary.get("models") or (run.plan or {}).get("models") or {}).get("safety", {})
 
     def named(role: str) -> str:
-        identity = safety.get(role) or run.cfg.llm.get(role) or {}
+        identity = run.safety.get(role) or run.cfg.llm.get(role) or {}
         mode, revision = identity.get("mode"), identity.get("revision")
         about = ", ".join(str(part) for part in (mode, revision) if part)
         return f"{role} {identity.get('model') or run.cfg.llm.get('model')}{f' ({about})' if about else ''}"

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from raise_agent.experiments.statistics import Mean
 from raise_agent.experiments.tables import interval, number
 
 from . import charts
 from .charts import Line, Style
 from .markup import Part, el, figure, scrolling, table
-from .shown import LEVEL, NEUTRAL, SCORE, Section, Shown, left_out, mean_of
+from .shown import LEVEL, NEUTRAL, SCORE, Section, Shown, left_out
 from .summaries import PLANNING, Convergence, convergence, curves
 
 
@@ -24,7 +25,7 @@ def questions(shown: Shown) -> Section:
         why = "this run scored no method after each question (evaluate.steps=true does, at up to budget - 1 evaluations"
         return Section("questions", "Questions", title, [left_out(f"{why} more per method and scenario)")])
     assert run.results is not None
-    scores = {m["method"]: mean_of(m["score"]).mean for m in run.results["methods"]}
+    scores = {m["method"]: Mean.from_json(m["score"]).mean for m in run.results["methods"]}
     levels = [(shown.styles["full"], scores["full"])] if math.isfinite(scores.get("full", math.nan)) else []
     lines = [
         Line(shown.styles[c.method], list(enumerate(c.after)), (c.questions, c.stops))
@@ -79,7 +80,7 @@ def _oracle(shown: Shown) -> list[tuple[Style, float]]:
     run = shown.run
     if run.results is None or "oracle" not in run.methods or run.decline:
         return []
-    mean = next(mean_of(m["score"]).mean for m in run.results["methods"] if m["method"] == "oracle")
+    mean = next(Mean.from_json(m["score"]).mean for m in run.results["methods"] if m["method"] == "oracle")
     return [(shown.styles["oracle"], mean)] if math.isfinite(mean) and not any(run.table.costs) else []
 
 

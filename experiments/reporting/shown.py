@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from xml.etree.ElementTree import Element
 
 from raise_agent.experiments.statistics import Mean
@@ -87,12 +85,6 @@ def named(style: Style) -> list[Part]:
 def left_out(why: str) -> Element:
     """In place of what a folder does not hold."""
     return el("p", f"Left out: {why}.", class_="left-out")
-
-
-def mean_of(data: Mapping[str, Any]) -> Mean:
-    """The inverse of ``Mean.to_json``."""
-    mean, low, high = (math.nan if data[key] is None else float(data[key]) for key in ("mean", "low", "high"))
-    return Mean(mean, low, high, int(data["n"]))
 
 
 def with_interval(mean: Mean, digits: int = 2) -> Part:

@@ -154,16 +154,16 @@ def flows(paths: Paths, depth: int) -> list[Counter[tuple[int | None, int | None
     Returns:
         One count per step between questions, ``depth - 1`` of them.
     """
-
-    def at(path: tuple[int, ...], place: int) -> int | None:
-        return path[place] if place < len(path) else None
-
-    return [Counter((at(path, place), at(path, place + 1)) for path in paths) for place in range(depth - 1)]
+    return [Counter((_at(path, place), _at(path, place + 1)) for path in paths) for place in range(depth - 1)]
 
 
 def asked_at(paths: Paths, place: int) -> Counter[int | None]:
     """How often each attribute is the question at this place, from 0; None where the conversation has ended."""
-    return Counter(path[place] if place < len(path) else None for path in paths)
+    return Counter(_at(path, place) for path in paths)
+
+
+def _at(path: tuple[int, ...], place: int) -> int | None:
+    return path[place] if place < len(path) else None
 
 
 def _mean(values: Iterable[float | None]) -> Mean:

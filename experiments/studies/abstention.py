@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from raise_agent.experiments.assembly import Bench
 from raise_agent.experiments.drawing import COLOURS, MARKERS, legend, title
 from raise_agent.experiments.published import published
-from raise_agent.experiments.results import MethodResult
+from raise_agent.experiments.results import MethodResult, failures_told
 from raise_agent.experiments.statistics import Mean, mean_interval
 from raise_agent.experiments.tables import interval, markdown_table, number
 from raise_agent.experiments.tracking import Tracker
 
-from .comparison import Compared, comparison_parts, failures_told, plan_and_compare
+from .comparison import Compared, comparison_parts, plan_and_compare
 from .contract import Findings, Part
 from .held_out import paired
 from .registry import register
@@ -117,8 +117,8 @@ def _table(rows: Sequence[_Row]) -> str:
         ]
         for row in rows
     ]
-    told = failures_told([row.result for row in rows])
-    return f"{markdown_table(header, cells)}\n\nPublished: of the three, scale has the best score.{told}"
+    told = failures_told((row.result.method, row.result.failures) for row in rows)
+    return f"{markdown_table(header, cells)}\n\nPublished: of the three, scale has the best score. {told}".rstrip()
 
 
 def _draw(rows: Sequence[_Row], *, simulated: bool) -> Figure:

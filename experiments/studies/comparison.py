@@ -103,12 +103,6 @@ def plan_and_compare(bench: Bench, tracker: Tracker, folder: Path) -> Compared:
     return Compared(scenarios, results, talks, final_dimensions(bench.store, identity, scenarios, talks))
 
 
-def failures_told(results: Sequence[MethodResult]) -> str:
-    """A sentence on decisions that a model did not make; empty where there are none."""
-    failed = [f"{result.method} {result.failures:,}" for result in results if result.failures]
-    return f" Decisions that the agent's model did not make: {', '.join(failed)}." if failed else ""
-
-
 def _given(bench: Bench) -> bool:
     policy, plans = bench.cfg.evaluate.policy, bench.cfg.evaluate.plans
     if (policy is None) != (plans is None):

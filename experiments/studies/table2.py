@@ -10,13 +10,13 @@ from typing import Any
 
 from raise_agent.experiments.assembly import Bench
 from raise_agent.experiments.published import published
-from raise_agent.experiments.results import MethodResult
+from raise_agent.experiments.results import MethodResult, failures_told
 from raise_agent.experiments.statistics import Mean, mean_interval
 from raise_agent.experiments.tables import cell, interval, markdown_table, number, shown_name, with_half
 from raise_agent.experiments.tracking import Tracker
 from raise_agent.models.base import DIMENSIONS
 
-from .comparison import Compared, comparison_parts, failures_told, plan_and_compare
+from .comparison import Compared, comparison_parts, plan_and_compare
 from .contract import Findings, Part
 from .held_out import Scores, paired, scored
 from .registry import register
@@ -128,8 +128,8 @@ def _main_table(rows: Sequence[_Row]) -> str:
                 "-" if questions is None else number(questions),
             ]
         )
-    told = failures_told([row.result for row in rows])
-    return f"{markdown_table(header, cells)}\n\nPublished: mean of six models over all domains.{told}"
+    told = failures_told((row.result.method, row.result.failures) for row in rows)
+    return f"{markdown_table(header, cells)}\n\nPublished: mean of six models over all domains. {told}".rstrip()
 
 
 def _domain_table(rows: Sequence[_Row]) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from raise_agent.attributes import AttributeTable
-from raise_agent.data.synthetic import SITUATION, ProfileNetwork
-from raise_agent.errors import TableError, did_you_mean
+from raise_agent.data.synthetic import SITUATION, ProfileNetwork, check_names
+from raise_agent.errors import TableError
 from raise_agent.scenario import Profile
 
 IMPOSSIBLE = 0.002
@@ -74,9 +74,9 @@ class Constraints:
         where = f"attribute table {table.name!r}: constraints"
         names = network.circumstances[0]
         try:
-            _known(section, ("source", "circumstances", "rules"), where, "part")
+            check_names(section, ("source", "circumstances", "rules"), where, "part")
             described = section.get("circumstances", {})
-            _known(described, names, where, "circumstance")
+            check_names(described, names, where, "circumstance")
             if not all(isinstance(text, str) for text in described.values()):
                 raise TypeError("a circumstance is described by a text")
             rules = tuple(_rule(entry, table, where) for entry in section.get("rules", []))
@@ -143,7 +143,7 @@ class Constraints:
 
 
 def _rule(entry: Mapping[str, Any], table: AttributeTable, where: str) -> Rule:
-    _known(entry, ("name", "when", "unlikely", "exceptions"), where, "field of a rule")
+    check_names(entry, ("name", "when", "unlikely", "exceptions"), where, "field of a rule")
     share = entry["exceptions"]
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
         raise TableError(f"{where}: {entry['name']!r}: exceptions is a share, 0 or more and below 1")
@@ -161,12 +161,6 @@ def _values(given: Mapping[str, list[str]], table: AttributeTable, where: str) -
             continue
         attribute = table[table.index(name)]
         if attribute.values:
-            _known(values, attribute.values, where, f"value of {attribute.key!r}")
+            check_names(values, attribute.values, where, f"value of {attribute.key!r}")
         found[attribute.key] = tuple(values)
     return found
-
-
-def _known(given: Any, valid: Any, where: str, what: str) -> None:
-    for name in given:
-        if name not in valid:
-            raise TableError(f"{where}: unknown {what}: {name!r}: {did_you_mean(str(name), valid)}")

@@ -8,6 +8,8 @@ import numpy as np
 
 from raise_agent.encoders import Encoder
 
+DUPLICATE = "near duplicate of an earlier one"
+"""Why one is dropped."""
 BLOCK = 512
 """Texts compared with all earlier ones at once: bounds memory, changes nothing."""
 

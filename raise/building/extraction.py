@@ -9,26 +9,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from raise_agent.attributes import AttributeTable
-from raise_agent.data.records import DOMAINS, SUBREDDIT_DOMAINS
+from raise_agent.data.records import SUBREDDIT_DOMAINS
 from raise_agent.encoders import Encoder
-from raise_agent.errors import ConfigError, did_you_mean
+from raise_agent.errors import ConfigError
 from raise_agent.scenario import Scenario
 
 from .contract import Writer
-from .duplicates import near_duplicates
+from .duplicates import DUPLICATE, near_duplicates
 from .posts import Post, PostFile
 from .reading import Dropped, Made, PostReader
+from .settings import PostSettings
 from .side_by_side import side_by_side
 from .steps import Built, Step
 
 STATED = "tells of the writer"
-DUPLICATE = "near duplicate of an earlier one"
 AT_A_TIME = 64
 """Posts held in memory for each caller that the model serves."""
 LEFT_OUT = ("unreadable", "deleted", "too short", "too long", "same text or id")
@@ -40,32 +40,6 @@ LIMITS = (
     "Only posts that tell much are kept: their writers are no sample of those who ask.",
     "The licence and the terms of the place where the posts were written bind whoever uses them.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PostSettings:
-    """Which posts are read, and which are kept."""
-
-    keep: int = 7
-    """Least number of attributes that a post must hold, 1 or more (paper: 7 of 10)."""
-    attempts: int = 2
-    """How often a query is written in all where it states a value of the writer's, 1 or more."""
-    shortest: int = 200
-    """Characters of a post, title included, 1 or more."""
-    longest: int = 20_000
-    """Characters of a post; what is longer is left out, not cut."""
-    domains: Mapping[str, str] = field(default_factory=dict)
-    """Subreddit -> its domain, beside the paper's 16 or in their place."""
-
-    def __post_init__(self) -> None:
-        for name in ("keep", "attempts", "shortest"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"build.{name} must be 1 or more, not {getattr(self, name)}")
-        if self.longest < self.shortest:
-            raise ConfigError(f"build.longest must be build.shortest={self.shortest} or more, not {self.longest}")
-        for subreddit, domain in self.domains.items():
-            if domain not in DOMAINS:
-                raise ConfigError(f"build.domains: {subreddit}={domain!r}: {did_you_mean(str(domain), DOMAINS)}")
 
 
 def build_from_posts(
@@ -160,15 +134,10 @@ def _readings(
     reader: PostReader, posts: Iterator[Post], in_flight: int, on_done: Callable[[int], None]
 ) -> Iterator[Made | Dropped]:
     """What comes of each post, in their order."""
-    done = 0
-
-    def one_more() -> None:
-        nonlocal done
-        done += 1
-        on_done(done)
-
+    before = 0
     while some := list(islice(posts, AT_A_TIME * in_flight)):
-        yield from side_by_side(reader.read, some, in_flight, one_more)
+        yield from side_by_side(reader.read, some, in_flight, before, on_done)
+        before += len(some)
 
 
 def _with_id(scenario: Scenario) -> Scenario:

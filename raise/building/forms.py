@@ -20,6 +20,8 @@ LONGEST_QUERY = 600
 """Characters of a query."""
 LONGEST_VALUE = 80
 """Characters of a value, where the table lists none."""
+NOT_SPECIFIED = "not specified"
+"""What the model writes for a value that a post does not tell."""
 
 
 def quoted(text: str) -> str:
@@ -34,9 +36,16 @@ def profile_text(table: AttributeTable, profile: Profile) -> str:
     return "\n".join(f"- {names[key]}: {value}" for key, value in held if value is not None)
 
 
-def profile_schema(table: AttributeTable) -> dict[str, Any]:
-    """A value for each attribute, one of the table's where it lists any."""
-    return object_of(**{a.key: {"enum": list(a.values)} if a.values else text_of(LONGEST_VALUE) for a in table})
+def offered(table: AttributeTable, *others: str) -> str:
+    """What may be said about a person: each key, with its name, its values, and others that any attribute may have."""
+    return "\n".join(
+        f'- "{a.key}", {a.name}: {", or ".join([", ".join(a.values) or "in a few words", *others])}' for a in table
+    )
+
+
+def profile_schema(table: AttributeTable, *others: str) -> dict[str, Any]:
+    """A value for each attribute: one of the table's or of the others where it lists any, else a few words."""
+    return object_of(**{a.key: {"enum": [*a.values, *others]} if a.values else text_of(LONGEST_VALUE) for a in table})
 
 
 def queries_schema(count: int) -> dict[str, Any]:

@@ -18,12 +18,12 @@ from types import TracebackType
 from typing import Any, get_args
 
 from raise_agent.errors import StoreError
+from raise_agent.store import BUSY_SECONDS, write_ahead
 
 from .contract import Reason, Unwritten, Writer
 
 _APPLICATION = 0x52414A4E
 """Marks the file as ours ("RAJN")."""
-_BUSY_SECONDS = 60.0
 
 
 class Journal(AbstractContextManager["Journal"]):
@@ -41,7 +41,7 @@ class Journal(AbstractContextManager["Journal"]):
         self._door = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{path}: cannot open the journal of this build ({error})") from error
         try:
@@ -50,8 +50,7 @@ class Journal(AbstractContextManager["Journal"]):
             if tables and application != _APPLICATION:
                 raise StoreError(f"{path}: an SQLite file of another program; name another output")
             self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
+            write_ahead(self._db)
             self._db.execute("CREATE TABLE IF NOT EXISTS calls (key BLOB PRIMARY KEY, outcome TEXT NOT NULL)")
         except sqlite3.Error as error:
             self._db.close()

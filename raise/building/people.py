@@ -14,7 +14,7 @@ from raise_agent.scenario import Profile
 
 from .constraints import Constraints
 from .contract import Unwritten, Writer
-from .forms import ALONE, BESIDE, profile_schema, profile_text, queries_schema, quoted
+from .forms import ALONE, BESIDE, offered, profile_schema, profile_text, queries_schema, quoted
 from .giveaways import given_away
 
 NO_REMARKS = "- none so far"
@@ -123,7 +123,7 @@ class Maker:
                     draw=self._draw(wanted.number),
                     domain=wanted.domain,
                     situation=self._situation(wanted),
-                    attributes=_offered(table),
+                    attributes=offered(table),
                     given=profile_text(table, Profile(tuple(given), tuple(given.values()))) or "- nothing",
                     rules=self.constraints.told(),
                     remarks="\n".join(remarks) or NO_REMARKS,
@@ -220,11 +220,3 @@ class Maker:
 
     def _draw(self, number: int) -> int:
         return (self.seed << 24) + number
-
-
-def _offered(table: AttributeTable) -> str:
-    """What may be said about a person: each key, with its name and its values."""
-    return "\n".join(
-        f'- "{attribute.key}", {attribute.name}: {", ".join(attribute.values) or "in a few words"}'
-        for attribute in table
-    )

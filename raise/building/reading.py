@@ -17,15 +17,13 @@ from raise_agent.scenario import Profile, Scenario
 from raise_agent.text import well_formed
 
 from .contract import Unwritten, Writer
-from .forms import LONGEST_QUERY, LONGEST_VALUE, quoted
+from .forms import LONGEST_QUERY, NOT_SPECIFIED, offered, profile_schema, quoted
 from .giveaways import given_away
 from .names import is_common
 from .posts import Post
 from .redaction import KINDS, Kind, redact
 from .schema import object_of, text_of
 
-NOT_SPECIFIED = "not specified"
-"""What the model writes for a value that the post does not tell."""
 UNUSABLE = "no usable query"
 LONGEST_BACKGROUND = 800
 """Characters of what is told about the writer beside the query."""
@@ -109,9 +107,8 @@ class PostReader:
             Unwritten: the model does not say.
         """
         by_rule = redact(post.text).text
-        seen = self.writer.write(
-            "post_fields", fields_schema(self.table), post=quoted(by_rule), attributes=_asked(self.table)
-        )
+        attributes = offered(self.table, NOT_SPECIFIED)
+        seen = self.writer.write("post_fields", fields_schema(self.table), post=quoted(by_rule), attributes=attributes)
         names = _usable(seen["names"], by_rule, self.table)
         clean = redact(post.text, names)
         return clean.text, names, clean.counts, sum(seen["present"].values())
@@ -122,8 +119,8 @@ class PostReader:
         Raises:
             Unwritten: the model does not say.
         """
-        schema = values_schema(self.table)
-        read = self.writer.write("post_values", schema, post=quoted(text), attributes=_asked(self.table))
+        schema, attributes = profile_schema(self.table, NOT_SPECIFIED), offered(self.table, NOT_SPECIFIED)
+        read = self.writer.write("post_values", schema, post=quoted(text), attributes=attributes)
         values = list[str | None]()
         for attribute in self.table:
             value = read[attribute.key]
@@ -164,19 +161,6 @@ def fields_schema(table: AttributeTable) -> dict[str, Any]:
     """The names in a post, and for each attribute whether the post holds it."""
     names = {"type": "array", "items": text_of(LONGEST_NAME), "maxItems": MOST_NAMES}
     return object_of(names=names, present=object_of(**{key: {"type": "boolean"} for key in table.keys}))
-
-
-def values_schema(table: AttributeTable) -> dict[str, Any]:
-    """For each attribute one of the table's values where it lists any, else a few words; or ``NOT_SPECIFIED``."""
-    return object_of(
-        **{a.key: {"enum": [*a.values, NOT_SPECIFIED]} if a.values else text_of(LONGEST_VALUE) for a in table}
-    )
-
-
-def _asked(table: AttributeTable) -> str:
-    return "\n".join(
-        f'- "{a.key}", {a.name}: {", ".join(a.values) or "in a few words"}, or {NOT_SPECIFIED}' for a in table
-    )
 
 
 def _usable(listed: Sequence[str], text: str, table: AttributeTable) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from raise_agent.attributes import AttributeTable
 from raise_agent.data.records import DOMAINS
@@ -19,12 +19,12 @@ from raise_agent.scenario import Scenario
 
 from .constraints import Constraints
 from .contract import Writer
-from .duplicates import near_duplicates
+from .duplicates import DUPLICATE, near_duplicates
 from .people import Maker, Person, Wanted
+from .settings import SyntheticSettings
 from .side_by_side import side_by_side
 from .steps import Built, Step
 
-DUPLICATE = "near duplicate of an earlier one"
 ABOUT = (
     "Made-up people, and questions that they might put to an assistant: each question is meant to read as neutral by "
     "itself, to say nothing of the person, and to be risky to answer without knowing them."
@@ -42,27 +42,6 @@ LIMITS = (
 
 Cell = tuple[str, str]
 """Domain and circumstance."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyntheticSettings:
-    """What is to be made up."""
-
-    n: int = 700
-    """Scenarios, split evenly over the domains; 1 or more."""
-    queries: int = 10
-    """Of one profile, 1 or more (paper: 10)."""
-    attempts: int = 3
-    """How often a profile or a query is written in all before it is dropped, 1 or more."""
-    rounds: int = 8
-    """How often people are made up, 1 or more: what is dropped in one round is made up for in the next."""
-    circumstances: Mapping[str, float] = field(default_factory=dict)
-    """Shares of the situations; empty takes the attribute table's."""
-
-    def __post_init__(self) -> None:
-        for name in ("n", "queries", "attempts", "rounds"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"build.{name} must be 1 or more, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +164,8 @@ def _round(missing: Mapping[Cell, int], queries: int, begun: Counter[Cell]) -> l
 def _make(
     maker: Maker, wanted: Sequence[Wanted], in_flight: int, before: int, on_progress: Callable[[int, int], None]
 ) -> list[Person]:
-    done = before
-
-    def one_more() -> None:
-        nonlocal done
-        done += 1
-        on_progress(done, before + len(wanted))
-
-    return side_by_side(maker.make, wanted, in_flight, one_more)
+    by_now = before + len(wanted)
+    return side_by_side(maker.make, wanted, in_flight, before, lambda done: on_progress(done, by_now))
 
 
 def _scenarios(person: Person, source: str, seed: int) -> list[_Candidate]:

@@ -93,7 +93,7 @@ class ProfileNetwork:
             )
         nodes: list[_Node] = []
         try:
-            _check_names(section, {"source", "circumstances", "nodes"}, where, "part")
+            check_names(section, {"source", "circumstances", "nodes"}, where, "part")
             circumstances = (tuple(section["circumstances"]), _weights(section["circumstances"], where))
             domains = dict.fromkeys(stocked.domain for stocked in query_stock())
             seen: dict[str, tuple[str, ...]] = dict(zip(SITUATION, (tuple(domains), circumstances[0]), strict=True))
@@ -169,7 +169,7 @@ class ProfileNetwork:
 
 def _node(table: AttributeTable, entry: Mapping[str, Any], seen: Mapping[str, tuple[str, ...]], where: str) -> _Node:
     """One node; ``seen`` holds what is drawn before it, each with its values."""
-    _check_names(entry, {"attribute", "base", "given"}, where, "field of a node")
+    check_names(entry, {"attribute", "base", "given"}, where, "field of a node")
     index = table.index(entry["attribute"])
     key = table.keys[index]
     if key in seen:
@@ -181,19 +181,30 @@ def _node(table: AttributeTable, entry: Mapping[str, Any], seen: Mapping[str, tu
         parent = name if found is None else table.keys[found]
         if parent not in seen:
             raise TableError(f"{where}: {key!r} depends on {name!r}, which is not drawn before it")
-        _check_names(given, seen[parent], where, f"value of {parent!r}")
+        check_names(given, seen[parent], where, f"value of {parent!r}")
         factors = {}
         for parent_value, change in given.items():
-            _check_names(change, values, where, f"value of {key!r}")
+            check_names(change, values, where, f"value of {key!r}")
             factors[parent_value] = _weights(dict.fromkeys(values, 1.0) | change, where)
         parents.append((parent, factors))
     return _Node(index, values, _weights(entry["base"], where), tuple(parents))
 
 
-def _check_names(given: Iterable[str], valid: Collection[str], where: str, what: str) -> None:
+def check_names(given: Iterable[str], valid: Collection[str], where: str, what: str) -> None:
+    """Refuse a name that is unknown in a part of an attribute table.
+
+    Args:
+        given: names.
+        valid: those that are known.
+        where: the part, for the error.
+        what: is named.
+
+    Raises:
+        TableError: one is unknown.
+    """
     for name in given:
         if name not in valid:
-            raise TableError(f"{where}: unknown {what}: {name!r}: {did_you_mean(name, valid)}")
+            raise TableError(f"{where}: unknown {what}: {name!r}: {did_you_mean(str(name), valid)}")
 
 
 def _weights(given: Mapping[str, Any], where: str) -> npt.NDArray[np.float64]:

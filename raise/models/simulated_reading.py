@@ -15,6 +15,7 @@ import numpy as np
 
 from raise_agent.agent.statements import volunteered
 from raise_agent.attributes import AttributeTable
+from raise_agent.building.forms import NOT_SPECIFIED
 from raise_agent.data.records import DOMAINS
 from raise_agent.data.synthetic import query_stock
 
@@ -33,7 +34,7 @@ def reading_parts(table: AttributeTable) -> dict[str, Part]:
 
     def told(schema: Mapping[str, Any], rng: np.random.Generator, values: Mapping[str, str]) -> Any:
         stated = volunteered(_post(values), table)
-        return {key: stated.get(key, "not specified") for key in table.keys}
+        return {key: stated.get(key, NOT_SPECIFIED) for key in table.keys}
 
     def query(schema: Mapping[str, Any], rng: np.random.Generator, values: Mapping[str, str]) -> Any:
         # The question that tells most, which a careless reader would take.

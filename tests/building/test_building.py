@@ -16,8 +16,9 @@ from raise_agent.building.duplicates import near_duplicates
 from raise_agent.building.giveaways import given_away
 from raise_agent.building.journal import Journal, KeptWriter
 from raise_agent.building.people import HARMLESS, HINTED, NO_REMARKS, NOT_NEUTRAL, STATED
+from raise_agent.building.settings import SyntheticSettings
 from raise_agent.building.steps import Built
-from raise_agent.building.synthetic import SyntheticSettings, apportioned, build_synthetic, shares
+from raise_agent.building.synthetic import apportioned, build_synthetic, shares
 from raise_agent.data.records import DOMAINS
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError, ModelError

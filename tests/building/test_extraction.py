@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from raise_agent.building.contract import Unwritten, Writer
-from raise_agent.building.extraction import DUPLICATE, STATED, PostSettings, build_from_posts
+from raise_agent.building.duplicates import DUPLICATE
+from raise_agent.building.extraction import STATED, build_from_posts
+from raise_agent.building.forms import NOT_SPECIFIED
 from raise_agent.building.journal import Journal, KeptWriter
-from raise_agent.building.reading import NOT_SPECIFIED, UNUSABLE
+from raise_agent.building.reading import UNUSABLE
+from raise_agent.building.settings import PostSettings
 from raise_agent.building.steps import Built
 from raise_agent.data import load_scenarios, write_jsonl
 from raise_agent.encoders.hashing import HashingEncoder

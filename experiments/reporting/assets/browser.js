@@ -3,7 +3,8 @@
 function browse(place, data) {
   const total = data.ids.length;
   const queries = data.people ? data.people.queries : null;
-  const methodsOf = (row) => data.methods.filter((m) => row >= m.from && row < m.from + m.asked.length);
+  const covers = (method, row) => row >= method.from && row < method.from + method.asked.length;
+  const methodsOf = (row) => data.methods.filter((m) => covers(m, row));
   const firstChoice = data.methods.find((m) => m.name === "distilled") || data.methods.find((m) => !m.everything && m.asked.some((a) => a.length)) || data.methods[0];
   const state = { rows: [], at: 0, method: firstChoice ? firstChoice.name : null };
 
@@ -50,19 +51,20 @@ function browse(place, data) {
   }
 
   function scoreOf(method, row) {
-    return method && row >= method.from && row < method.from + method.score.length ? method.score[row - method.from] : null;
+    return method && covers(method, row) ? method.score[row - method.from] : null;
   }
 
   /** What rows are ordered by, from low to high; null comes last. */
   function rank(row) {
     const mine = scoreOf(data.methods.find((m) => m.name === state.method), row);
-    const others = methodsOf(row).filter((m) => !m.everything).map((m) => scoreOf(m, row)).filter((score) => score !== null);
     if (mine === null) return null;
     if (order.value === "gain") {
       const none = scoreOf(data.methods.find((m) => m.name === "none"), row);
       return none === null ? null : mine - none;
     }
-    return order.value === "gap" ? mine - Math.max(...others) : mine;
+    if (order.value !== "gap") return mine;
+    const others = methodsOf(row).filter((m) => !m.everything).map((m) => scoreOf(m, row)).filter((score) => score !== null);
+    return mine - Math.max(...others);
   }
 
   function choose() {
@@ -215,13 +217,8 @@ function browse(place, data) {
   }
 
   function swatchOf(look) {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-    svg.setAttribute("viewBox", "0 0 12 12");
-    svg.setAttribute("class", "swatch");
-    svg.setAttribute("aria-hidden", "true");
-    for (const [name, value] of Object.entries({ cx: 6, cy: 6, r: 4, class: `dot ${look}` })) dot.setAttribute(name, value);
-    svg.append(dot);
+    const svg = drawn("svg", { viewBox: "0 0 12 12", class: "swatch", "aria-hidden": "true" });
+    svg.append(drawn("circle", { cx: 6, cy: 6, r: 4, class: `dot ${look}` }));
     return svg;
   }
 

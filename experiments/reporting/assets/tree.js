@@ -11,6 +11,14 @@ function h(tag, attributes = {}, ...parts) {
   return made;
 }
 
+/** An element of a picture. */
+function drawn(tag, attributes, text = null) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== null) made.textContent = text;
+  return made;
+}
+
 /** Words from data: shown as they are, in their own direction, apart from the words around them. */
 function words(tag, text, look = "") {
   return h(tag, { class: `data ${look}`.trim(), dir: "auto" }, String(text));
@@ -57,8 +65,8 @@ function treeOf(search, chosen, data) {
   const tree = h("ul", { class: "tree", role: "tree", "aria-label": "Search tree" });
 
   function item(node, level) {
-    const children = () => childrenOf(search, node.path, data.budget, data.attributes.length);
-    const inner = node.path.length < data.budget && children().length > 0;
+    const children = node.path.length < data.budget ? childrenOf(search, node.path, data.budget, data.attributes.length) : [];
+    const inner = children.length > 0;
     const onPath = node.path.every((step, place) => chosen[place] === step);
     const best = node.best === null ? "" : `, best ${digits(node.best, 3)}`;
     const made = h(
@@ -76,7 +84,7 @@ function treeOf(search, chosen, data) {
     made.open = (on) => {
       if (!inner) return;
       if (on && made.children.length === 1) {
-        made.append(h("ul", { role: "group" }, ...children().map((child) => item(child, level + 1))));
+        made.append(h("ul", { role: "group" }, ...children.map((child) => item(child, level + 1))));
       }
       if (made.children.length > 1) made.children[1].hidden = !on;
       made.setAttribute("aria-expanded", String(on));
@@ -135,26 +143,20 @@ function traceOf([, scores], look) {
   const high = Math.max(...heard) + 0.05;
   const x = (place) => left + ((place + 0.5) / scores.length) * (width - left - 6);
   const y = (score) => 8 + ((high - score) / (high - low)) * (height - foot - 8);
-  const draw = (tag, attributes, text = null) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    if (text !== null) made.textContent = text;
-    return made;
-  };
   const label = `${scores.length} evaluations, best score ${digits(Math.max(...heard))}`;
-  const picture = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "trace", role: "img", "aria-label": label });
+  const picture = drawn("svg", { viewBox: `0 0 ${width} ${height}`, class: "trace", role: "img", "aria-label": label });
   for (const score of [Math.min(...heard), Math.max(...heard)]) {
-    picture.append(draw("line", { x1: left, x2: width, y1: y(score), y2: y(score), class: "grid" }));
-    picture.append(draw("text", { x: left - 6, y: y(score) + 4, "text-anchor": "end", class: "t axis" }, digits(score)));
+    picture.append(drawn("line", { x1: left, x2: width, y1: y(score), y2: y(score), class: "grid" }));
+    picture.append(drawn("text", { x: left - 6, y: y(score) + 4, "text-anchor": "end", class: "t axis" }, digits(score)));
   }
   let best = null;
   let way = "";
   scores.forEach((score, place) => {
     if (score !== null && (best === null || score > best)) best = score;
     if (best !== null) way += `${way ? "L" : "M"}${x(place).toFixed(1)} ${y(best).toFixed(1)}`;
-    if (score !== null) picture.append(draw("circle", { cx: x(place), cy: y(score), r: scores.length > 60 ? 1.6 : 2.6, class: `dot ${look}` }));
+    if (score !== null) picture.append(drawn("circle", { cx: x(place), cy: y(score), r: scores.length > 60 ? 1.6 : 2.6, class: `dot ${look}` }));
   });
-  picture.append(draw("path", { d: way, class: `line ${look}` }));
-  picture.append(draw("text", { x: (left + width) / 2, y: height - 4, "text-anchor": "middle", class: "t axis" }, label));
+  picture.append(drawn("path", { d: way, class: `line ${look}` }));
+  picture.append(drawn("text", { x: (left + width) / 2, y: height - 4, "text-anchor": "middle", class: "t axis" }, label));
   return picture;
 }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from raise_agent.attributes import AttributeTable
 from raise_agent.errors import ModelError
@@ -14,8 +16,9 @@ from raise_agent.scenario import Disclosure, Profile, Scenario
 from raise_agent.subsets import full_mask
 
 from .agent import ServedAgent
+from .background import Background
 from .caller import Caller
-from .client import Client, ClientSettings
+from .client import Client, ClientSettings, Usage
 from .discovery import ServedModel, discover
 from .endpoints import Route
 from .failures import CallFailed, Failure
@@ -28,6 +31,10 @@ from .settings import AgentSettings, JudgeSettings, PriorSettings, ResponderSett
 PLANNING = ("responder", "judge", "prior")
 """The roles that planning needs."""
 EVERY = (*PLANNING, "agent", "writer")
+SIDE_BY_SIDE = 64
+"""Most callers on threads of their own at one server, where the settings do not say."""
+
+Found = TypeVar("Found")
 
 _FAMILIES = {
     "qwen": ("qwen", "qwq", "qvq"),
@@ -177,6 +184,36 @@ async def find_callers(client: Client, settings: ServedSettings, names: Sequence
             known[place] = route, await discover(client, route, own, role)
         callers[role] = Caller(client, *known[place], own, prompts[role], _FIRST_SERVED[role])
     return callers
+
+
+@contextmanager
+def in_background(
+    settings: ServedSettings, usage: Usage, find: Callable[[Client, Background], Coroutine[Any, Any, Found]]
+) -> Iterator[Found]:
+    """What ``find`` connects, for plain code on any thread; disconnected at the end.
+
+    Args:
+        settings: client and roles.
+        usage: what is asked is added to this.
+        find: finds the servers and tries the roles out.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        ModelError: a server does not answer, or cannot do what a role needs.
+    """
+    settings.check()
+    client = Client(settings.client, usage)
+    with Background() as background:
+        try:
+            yield background.wait(find(client, background))
+        finally:
+            background.wait(client.aclose())
+
+
+def callers_side_by_side(client: ClientSettings, caller: Caller) -> int:
+    """How many callers a role serves side by side, at all its servers together."""
+    each = client.concurrency or min(SIDE_BY_SIDE, client.max_concurrency)
+    return each * len(caller.route.endpoints)
 
 
 def unconnected(settings: ServedSettings, table: AttributeTable) -> ServedRoles:

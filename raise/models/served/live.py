@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -23,14 +23,20 @@ from .agent import ServedAgent
 from .background import Background
 from .caller import Caller
 from .client import Client, Usage
-from .connect import ServedSettings, find_callers, made_up, try_out
+from .connect import (
+    SIDE_BY_SIDE,
+    ServedSettings,
+    callers_side_by_side,
+    find_callers,
+    in_background,
+    made_up,
+    try_out,
+)
 from .failures import CallFailed
 from .responder import Responder
 
 ATTEMPTS, PATIENCE = 3, 10.0
 """Most attempts at a request, and seconds without an answer after which a server is given up, with a person waiting."""
-CONVERSATIONS = 64
-"""Most conversations that evaluation holds side by side at one server, where the settings do not say."""
 
 Answer = TypeVar("Answer")
 
@@ -204,7 +210,7 @@ def live(settings: ServedSettings, table: AttributeTable) -> Iterator[Live]:
         agent=replace(settings.agent, revision=settings.agent.revision or "live"),
     )
     with _connected(settings, table, ("responder", "agent"), Usage()) as found:
-        agent = LiveAgent(found.background, found.agent, CONVERSATIONS, found.warnings, goes_on=True)
+        agent = LiveAgent(found.background, found.agent, SIDE_BY_SIDE, found.warnings, goes_on=True)
         yield Live(LiveResponder(found.background, found.callers["responder"], table), agent)
 
 
@@ -222,8 +228,7 @@ def connect_agent(settings: ServedSettings, table: AttributeTable, usage: Usage)
         ModelError: a server does not answer, or cannot do what the role needs; the message says what to set.
     """
     with _connected(settings, table, ("agent",), usage) as found:
-        each = settings.client.concurrency or min(CONVERSATIONS, settings.client.max_concurrency)
-        in_flight = each * len(found.callers["agent"].route.endpoints)
+        in_flight = callers_side_by_side(settings.client, found.callers["agent"])
         yield LiveAgent(found.background, found.agent, in_flight, found.warnings, goes_on=False)
 
 
@@ -235,21 +240,16 @@ class _Found:
     warnings: tuple[str, ...]
 
 
-@contextmanager
-def _connected(settings: ServedSettings, table: AttributeTable, roles: Sequence[str], usage: Usage) -> Iterator[_Found]:
+def _connected(
+    settings: ServedSettings, table: AttributeTable, roles: Sequence[str], usage: Usage
+) -> AbstractContextManager[_Found]:
     """These roles, the agent among them and tried out on a made-up case."""
-    settings.check()
-    client = Client(settings.client, usage)
 
-    async def find(background: Background) -> _Found:
+    async def find(client: Client, background: Background) -> _Found:
         callers = await find_callers(client, settings, roles)
         agent = ServedAgent(callers["agent"], table)
         missed = await try_out("agent", agent.choose(made_up(table).query, {}, table.keys, ()))
         warnings = () if missed is None else (f"the agent's model decided nothing of a made-up case: {missed}",)
         return _Found(background, callers, agent, warnings)
 
-    with Background() as background:
-        try:
-            yield background.wait(find(background))
-        finally:
-            background.wait(client.aclose())
+    return in_background(settings, usage, find)

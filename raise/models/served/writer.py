@@ -7,8 +7,8 @@ checked all the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from raise_agent.attributes import AttributeTable
@@ -20,12 +20,10 @@ from raise_agent.text import well_formed
 from .background import Background
 from .caller import Caller, request_seed
 from .client import Client, Usage
-from .connect import ServedSettings, find_callers, made_up, try_out
+from .connect import ServedSettings, callers_side_by_side, find_callers, in_background, made_up, try_out
 from .failures import CallFailed, Failure
 from .wire import ChatReply, RoleRequest, message
 
-SIDE_BY_SIDE = 64
-"""Most callers at one server, where the settings do not say."""
 _REASONS: Mapping[Failure, Reason] = {
     Failure.TRUNCATED: "cut short",
     Failure.UNPARSABLE: "broken structure",
@@ -140,8 +138,7 @@ class LiveWriter:
         return self._background.wait(self._writer.write(part, schema, draw, values))
 
 
-@contextmanager
-def connect_writer(settings: ServedSettings, table: AttributeTable, usage: Usage) -> Iterator[LiveWriter]:
+def connect_writer(settings: ServedSettings, table: AttributeTable, usage: Usage) -> AbstractContextManager[LiveWriter]:
     """Connect the writer, tried out on a made-up case; disconnect at the end.
 
     Args:
@@ -153,10 +150,8 @@ def connect_writer(settings: ServedSettings, table: AttributeTable, usage: Usage
         ConfigError: a setting is wrong.
         ModelError: a server does not answer, or cannot do what the role needs; the message says what to set.
     """
-    settings.check()
-    client = Client(settings.client, usage)
 
-    async def find(background: Background) -> LiveWriter:
+    async def find(client: Client, background: Background) -> LiveWriter:
         caller = (await find_callers(client, settings, ("writer",)))["writer"]
         writer = ServedWriter(caller, settings.writer.attempts)
         case = made_up(table)
@@ -172,11 +167,6 @@ def connect_writer(settings: ServedSettings, table: AttributeTable, usage: Usage
             if missed is None
             else (f"the writer did not fill in a made-up case: {missed}; expect drops for broken structure",)
         )
-        each = settings.client.concurrency or min(SIDE_BY_SIDE, settings.client.max_concurrency)
-        return LiveWriter(background, writer, each * len(caller.route.endpoints), warnings)
+        return LiveWriter(background, writer, callers_side_by_side(settings.client, caller), warnings)
 
-    with Background() as background:
-        try:
-            yield background.wait(find(background))
-        finally:
-            background.wait(client.aclose())
+    return in_background(settings, usage, find)

@@ -32,7 +32,7 @@ SECRET = "what a person said"
 @pytest.fixture
 def unplotted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of the time of a test."""
-    monkeypatch.setattr("raise_agent.experiments.judging.report.draw", lambda *arguments, **more: [])
+    monkeypatch.setattr("raise_agent.experiments.judging.figures.draw", lambda *arguments, **more: [])
 
 
 def results(tmp_path: Path) -> Any:
