@@ -13,7 +13,7 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import resources
@@ -193,9 +193,7 @@ class AttributeTable:
         if not isinstance(data, dict) or not isinstance(data.get("attributes"), list):
             raise TableError(f"{where}: an attribute table is a JSON object with a list 'attributes'")
         valid = {"name", "attributes", "unknown", *_SECTIONS}
-        for key in data:
-            if key not in valid:
-                raise TableError(f"{where}: unknown part {key!r}: {did_you_mean(key, valid)}")
+        check_names(data, valid, where, "part")
         unknown = data.get("unknown", [])
         if not isinstance(unknown, list) or not all(isinstance(item, str) for item in unknown):
             raise TableError(f"{where}: 'unknown' must be a list of strings")
@@ -208,6 +206,23 @@ class AttributeTable:
             unknown=tuple(unknown),
             sections={part: data[part] for part in _SECTIONS if part in data},
         )
+
+
+def check_names(given: Iterable[str], valid: Collection[str], where: str, what: str) -> None:
+    """Refuse an unknown name in a part of an attribute table.
+
+    Args:
+        given: names.
+        valid: those that are known.
+        where: the part, for the error.
+        what: is named.
+
+    Raises:
+        TableError: one is unknown.
+    """
+    for name in given:
+        if name not in valid:
+            raise TableError(f"{where}: unknown {what} {name!r}: {did_you_mean(str(name), valid)}")
 
 
 def _text(data: Mapping[str, Any], key: str, where: str) -> str:
@@ -228,9 +243,7 @@ def _attribute(data: Any, where: str) -> Attribute:
     if not isinstance(data, dict):
         raise TableError(f"{where}: an attribute is a JSON object with key, name, kind and question")
     valid = {"key", "name", "kind", "question", "aliases", "cost", "values"}
-    for key in data:
-        if key not in valid:
-            raise TableError(f"{where}: unknown field {key!r}: {did_you_mean(key, valid)}")
+    check_names(data, valid, where, "field")
     kind = _text(data, "kind", where)
     if kind not in KINDS:
         raise TableError(f"{where}: kind {kind!r}: {did_you_mean(kind, KINDS)}")

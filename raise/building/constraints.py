@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from raise_agent.attributes import AttributeTable
-from raise_agent.data.synthetic import SITUATION, ProfileNetwork, check_names
+from raise_agent.attributes import AttributeTable, check_names
+from raise_agent.data.synthetic import SITUATION, ProfileNetwork
 from raise_agent.errors import TableError
 from raise_agent.scenario import Profile
 
@@ -161,6 +161,6 @@ def _values(given: Mapping[str, list[str]], table: AttributeTable, where: str) -
             continue
         attribute = table[table.index(name)]
         if attribute.values:
-            check_names(values, attribute.values, where, f"value of {attribute.key!r}")
+            check_names(values, attribute.values, where, f"value of {attribute.key!r}:")
         found[attribute.key] = tuple(values)
     return found

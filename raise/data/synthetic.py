@@ -13,7 +13,7 @@ widowed would be under 25. Economic status, mental health and emotion also depen
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from raise_agent.attributes import AttributeTable
-from raise_agent.errors import ConfigError, TableError, did_you_mean
+from raise_agent.attributes import AttributeTable, check_names
+from raise_agent.errors import ConfigError, TableError
 from raise_agent.scenario import Profile, Scenario
 
 CHUNK = 1024
@@ -181,30 +181,13 @@ def _node(table: AttributeTable, entry: Mapping[str, Any], seen: Mapping[str, tu
         parent = name if found is None else table.keys[found]
         if parent not in seen:
             raise TableError(f"{where}: {key!r} depends on {name!r}, which is not drawn before it")
-        check_names(given, seen[parent], where, f"value of {parent!r}")
+        check_names(given, seen[parent], where, f"value of {parent!r}:")
         factors = {}
         for parent_value, change in given.items():
-            check_names(change, values, where, f"value of {key!r}")
+            check_names(change, values, where, f"value of {key!r}:")
             factors[parent_value] = _weights(dict.fromkeys(values, 1.0) | change, where)
         parents.append((parent, factors))
     return _Node(index, values, _weights(entry["base"], where), tuple(parents))
-
-
-def check_names(given: Iterable[str], valid: Collection[str], where: str, what: str) -> None:
-    """Refuse a name that is unknown in a part of an attribute table.
-
-    Args:
-        given: names.
-        valid: those that are known.
-        where: the part, for the error.
-        what: is named.
-
-    Raises:
-        TableError: one is unknown.
-    """
-    for name in given:
-        if name not in valid:
-            raise TableError(f"{where}: unknown {what}: {name!r}: {did_you_mean(str(name), valid)}")
 
 
 def _weights(given: Mapping[str, Any], where: str) -> npt.NDArray[np.float64]:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from raise_agent.attributes import Attribute, AttributeTable
+from raise_agent.attributes import Attribute, AttributeTable, check_names
 from raise_agent.data.synthetic import query_stock
 from raise_agent.encoders.hashing import HashingEncoder
-from raise_agent.errors import TableError, did_you_mean
+from raise_agent.errors import TableError
 
 from .base import DIMENSIONS
 
@@ -63,9 +63,9 @@ def _account(table: AttributeTable) -> Account:
     section = table.sections.get("simulation", {})
     where = f"attribute table {table.name!r}: simulation"
     try:
-        _check_names(section, {"source", "salience", "dimensions", "relevance", "interplay"}, where)
+        check_names(section, {"source", "salience", "dimensions", "relevance", "interplay"}, where, "name")
         for row in (section.get("salience", {}), section.get("dimensions", {}), *section.get("relevance", {}).values()):
-            _check_names(row, table.keys, where)
+            check_names(row, table.keys, where, "name")
         salience = [float(section.get("salience", {}).get(a.key, _KIND_SALIENCE[a.kind])) for a in table]
         dimensions = [section.get("dimensions", {}).get(a.key, _KIND_DIMENSIONS[a.kind]) for a in table]
         relevance = {
@@ -86,12 +86,6 @@ def _account(table: AttributeTable) -> Account:
     if not np.isfinite(factors).all():
         raise TableError(f"{where}: the factors of 'interplay' must be finite numbers")
     return Account(np.asarray(salience), shaped, relevance, pairs, factors)
-
-
-def _check_names(given: Iterable[str], valid: Iterable[str], where: str) -> None:
-    for name in given:
-        if name not in valid:
-            raise TableError(f"{where}: unknown name {name!r}: {did_you_mean(name, valid)}")
 
 
 def _plain(text: str) -> str:

@@ -11,10 +11,10 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import raise_agent
 from raise_agent.encoders.sentence_transformer import MINILM
 from raise_agent.errors import MissingExtraError, PolicyError
 
@@ -45,7 +45,7 @@ def fetch(name: str | os.PathLike[str], **settings: Any) -> tuple[Path, tuple[Pa
         found = hub.snapshot_download(
             said,
             library_name="raise-agent",
-            library_version=version("raise-agent"),
+            library_version=raise_agent.__version__,
             allow_patterns=[MANIFEST, WEIGHTS, GOLDEN, f"{ENCODER}/*", CARD],
             **settings,
         )
@@ -119,7 +119,7 @@ def publish(
         # Before anything is made on the hub: what cannot be saved leaves nothing there.
         save(folder, repo_id)
         try:
-            api = hub.HfApi(token=token, library_name="raise-agent", library_version=version("raise-agent"))
+            api = hub.HfApi(token=token, library_name="raise-agent", library_version=raise_agent.__version__)
             full = api.create_repo(repo_id=repo_id, private=private, exist_ok=True).repo_id
         except Exception as error:  # of huggingface_hub or of the HTTP library of its version
             raise PolicyError(f"{repo_id}: the hub does not take it ({_reason(error)})") from error

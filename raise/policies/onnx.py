@@ -17,11 +17,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+import raise_agent
 from raise_agent.errors import MissingExtraError, PolicyError
 from raise_agent.files import atomic_write_bytes
 
@@ -121,7 +121,7 @@ def _model(policy: AcquisitionPolicy) -> bytes:
         opset_imports=[helper.make_opsetid("", _OPSET)],
         ir_version=_IR,
         producer_name="raise-agent",
-        producer_version=version("raise-agent"),
+        producer_version=raise_agent.__version__,
     )
     helper.set_model_props(model, _metadata(policy))
     onnx.checker.check_model(model, full_check=True)

@@ -493,14 +493,14 @@ def node(**changes: Any) -> list[dict[str, Any]]:
         ({"nodes": node(base={"yes": "many"})}, "ValueError"),
         ({"nodes": node(attribute="dgos")}, "unknown attribute 'dgos': did you mean 'dogs'"),
         ({"nodes": node(attribute="Cat Person")}, "'cats' is drawn already"),
-        ({"nodes": node(giben={})}, "unknown field of a node: 'giben': did you mean 'given'"),
+        ({"nodes": node(giben={})}, "unknown field of a node 'giben': did you mean 'given'"),
         ({"nodes": [{"attribute": "cats"}]}, "KeyError: 'base'; see penguin.json for the form"),
         ({"nodes": 3}, "TypeError"),
         ({"nodes": ["cats"]}, "synthesis: "),
         ({"circumstances": {}}, "not all of them 0"),
         ({"circumstances": {"crisis": -1, "good": 2}}, "weights of crisis, good must be 0 or more"),
         ({"circumstances": None}, "TypeError"),
-        ({"circumstance": {"crisis": 1}}, "unknown part: 'circumstance': did you mean 'circumstances'"),
+        ({"circumstance": {"crisis": 1}}, "unknown part 'circumstance': did you mean 'circumstances'"),
     ],
 )
 def test_a_network_that_does_not_fit_is_refused(changes: dict[str, Any], expected: str) -> None:
