@@ -16,7 +16,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent / "corpus"
 FAMILIES = ("intent", "act", "means", "ending", "others", "third_person")
 HARMLESS = "none"
-VARIANTS = 4
+VARIANTS = 8
 """Most wordings taken of one line."""
 OF_EACH_FORM = 60
 """Most messages taken of one form of the grammar."""
@@ -60,8 +60,16 @@ def written(seed: int = 0) -> list[Example]:
 
 
 def _wordings(line: str, rng: random.Random) -> list[str]:
-    tries = 3 * VARIANTS if "[" in line else 1
-    return list(dict.fromkeys(_tidy(_chosen(line, rng)) for _ in range(tries)))[:VARIANTS]
+    """As many as the longest choice of a line is long, up to ``VARIANTS``, so that every alternative is taken."""
+    fixed = _EITHER.split(line)[::2]
+    choices = [found.split("|") for found in _EITHER.findall(line)]
+    for choice in choices:
+        rng.shuffle(choice)
+    texts = []
+    for n in range(max(map(len, choices), default=1)):
+        chosen = [choice[n % len(choice)] + after for choice, after in zip(choices, fixed[1:], strict=True)]
+        texts.append(_tidy("".join([fixed[0], *chosen])))
+    return list(dict.fromkeys(texts))[:VARIANTS]
 
 
 def _chosen(line: str, rng: random.Random) -> str:
