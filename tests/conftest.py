@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,15 +28,78 @@ class Done:
 Cli = Callable[..., Done]
 
 
+@contextmanager
+def commands(folder: Path) -> Iterator[pytest.MonkeyPatch]:
+    """Run commands in a folder, half as long as otherwise.
+
+    Hydra would parse every file of settings anew for each command, and compose all settings once more only to learn
+    whether ``hydra.mode`` is among them. Commands that a test starts in a process of their own run as they are.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        _hasten(patch)
+        patch.chdir(folder)
+        patch.setenv("WANDB_SILENT", "true")
+        patch.setenv("HYDRA_FULL_ERROR", "1")
+        yield patch
+
+
+def _hasten(patch: pytest.MonkeyPatch) -> None:
+    from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource as Source
+    from hydra._internal.hydra import Hydra
+
+    from raise_agent.experiments.config import register_schemas
+
+    parse, find_mode = Source._read_config, Hydra.get_mode
+    if parse.__name__ == "parsed_once":
+        return
+
+    def parsed_once(source: Source, path: Any) -> Any:
+        if str(path) not in _PARSED:
+            _PARSED[str(path)] = parse(source, path)
+        return copy.deepcopy(_PARSED[str(path)])
+
+    def mode(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+        return find_mode(hydra, config_name, overrides) if any("hydra.mode" in one for one in overrides) else None
+
+    def registered_once() -> None:
+        if not _REGISTERED:
+            register_schemas()
+            _REGISTERED.append(True)
+
+    patch.setattr(Source, "_read_config", parsed_once)
+    patch.setattr(Hydra, "get_mode", mode)
+    patch.setattr("raise_agent.experiments.launch.register_schemas", registered_once)
+
+
+_PARSED: dict[str, Any] = {}
+_REGISTERED: list[bool] = []
+
+
+def render_only(patch: pytest.MonkeyPatch, *formats: str) -> None:
+    """Leave the files of figures in other formats empty."""
+    from matplotlib.figure import Figure
+
+    render = Figure.savefig
+
+    def savefig(figure: Figure, file: Any, *, format: str, **more: Any) -> None:
+        if format in formats:
+            render(figure, file, format=format, **more)
+
+    patch.setattr(Figure, "savefig", savefig)
+
+
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made, and their files written, but empty: rendering takes most of the time of a test."""
+    render_only(monkeypatch)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Cli]:
     """Call with the arguments of ``raise-agent``; the working folder is ``tmp_path``.
 
     Queries are hashed where no encoder is named: distilling the default takes longer than all other work of a test.
     """
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("WANDB_SILENT", "true")
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
     def call(*arguments: str, status: int = 0) -> Done:
         capfd.readouterr()
@@ -45,4 +111,5 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         assert returned == status, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done
 
-    return call
+    with commands(tmp_path):
+        yield call

@@ -26,7 +26,7 @@ from scipy.stats import chi2
 
 from raise_agent.attributes import AttributeTable, penguin_table
 from raise_agent.data import DOMAINS
-from raise_agent.data.synthetic import CHUNK, ProfileNetwork, StockQuery, query_stock, synthetic_scenarios
+from raise_agent.data.synthetic import CHUNK, ProfileNetwork, query_stock, synthetic_scenarios
 from raise_agent.errors import ConfigError, TableError
 from raise_agent.scenario import Scenario
 
@@ -240,10 +240,10 @@ def test_sampled_values_are_as_frequent_as_the_network_says(attribute: str) -> N
     assert improbability(np.asarray([found[v] for v in values], float), joint(attribute)) > IMPROBABLE
 
 
-@pytest.mark.parametrize(("one", "other"), list(combinations(("domain", *NODES), 2)), ids=lambda name: str(name))
-def test_sampled_pairs_of_values_are_as_frequent_as_the_network_says(one: str, other: str) -> None:
-    observed = counts(values_of(one), values_of(other), (column(one), column(other)))
-    assert improbability(observed, joint(one, other)) > IMPROBABLE
+def test_sampled_pairs_of_values_are_as_frequent_as_the_network_says() -> None:
+    for one, other in combinations(("domain", *NODES), 2):
+        observed = counts(values_of(one), values_of(other), (column(one), column(other)))
+        assert improbability(observed, joint(one, other)) > IMPROBABLE, (one, other)
 
 
 EDGES = [(child, parent) for child in NODES for parent in parents_of(child)]
@@ -585,10 +585,12 @@ def test_no_two_queries_are_nearly_the_same() -> None:
         assert len(one & other) / len(one | other) < 0.4
 
 
-@pytest.mark.parametrize("stocked", query_stock(), ids=lambda stocked: f"{stocked.domain}-{stocked.query[:24]}")
-def test_no_query_states_who_asks(stocked: StockQuery) -> None:
-    assert GIVES_AWAY.search(stocked.query.casefold()) is None
-    assert not re.search(r"\bI(?:'m| am) (?:an? |\d)|\bAs an? ", stocked.query)
+def states_who_asks(query: str) -> bool:
+    return bool(GIVES_AWAY.search(query.casefold()) or re.search(r"\bI(?:'m| am) (?:an? |\d)|\bAs an? ", query))
+
+
+def test_no_query_states_who_asks() -> None:
+    assert [stocked.query for stocked in query_stock() if states_who_asks(stocked.query)] == []
 
 
 @pytest.mark.parametrize(
@@ -603,4 +605,4 @@ def test_no_query_states_who_asks(stocked: StockQuery) -> None:
     ],
 )
 def test_the_search_for_give_aways_finds_them(told: str) -> None:
-    assert GIVES_AWAY.search(told.casefold()) or re.search(r"\bI(?:'m| am) (?:an? |\d)|\bAs an? ", told)
+    assert states_who_asks(told)

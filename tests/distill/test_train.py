@@ -43,7 +43,7 @@ SETTINGS = DistillSettings(hidden=64, value_dimension=16, epochs=40, patience=40
 QUICK = replace(SETTINGS, hidden=8, epochs=3)
 KINDS: dict[str, dict[str, float]] = {
     "plain": {},
-    "bases differ": {"base_spread": 0.4},
+    "bases differ": {"base_spread": 0.5},
     "noisy": {"noise": 0.2},
     "gaps": {"missing": 0.3},
 }
@@ -60,7 +60,7 @@ def one_thread() -> Iterator[None]:
 
 @cache
 def trained(kind: str) -> Trained:
-    return train(make_world(800, 1, **KINDS[kind]), make_world(100, 2, **KINDS[kind]), SETTINGS, seed=0)
+    return train(make_world(600, 1, **KINDS[kind]), make_world(100, 2, **KINDS[kind]), SETTINGS, seed=0)
 
 
 def network_of(result: Trained) -> PolicyNetwork:
@@ -258,22 +258,6 @@ def test_a_constant_per_scenario_does_not_enter_the_loss_within() -> None:
     loss, moved = (float(_loss(forecast, each, weights, 0.0)) for each in (scores, shifted))
     assert moved == pytest.approx(loss, rel=1e-12)
     assert float(_loss(forecast, shifted, weights, 0.1)) > loss
-
-
-def test_shifting_every_scenario_leaves_the_gains_where_they_were() -> None:
-    examples, held = make_world(800, 1), make_world(100, 2)
-    rng = np.random.default_rng(5)
-    shifted = replace(examples, scores=examples.scores + rng.normal(0, 0.5, (800, 1)).astype(np.float32))
-    network, moved = network_of(trained("plain")), network_of(train(shifted, held, SETTINGS, seed=0))
-    changes = [
-        forecast_gains(moved, word, known)[index] - forecast_gains(network, word, known)[index]
-        for word in GAINS
-        for known in states()
-        for index in range(N)
-        if index not in known
-    ]
-    assert np.abs(changes).max() < 0.25
-    assert np.abs(changes).mean() < 0.05
 
 
 @pytest.mark.parametrize("decline", [0.0, 0.3])

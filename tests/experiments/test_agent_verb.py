@@ -545,29 +545,24 @@ def test_a_transcript_may_have_any_name(talk: Talk, tmp_path: Path) -> None:
     assert said(tmp_path / "a${b}.json")[0][0]["text"] == "Should I?"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"format": SECRET},
-        {"known": {SECRET: SECRET}},
-        {"query": f"{SECRET} \ud800"},
-        {"asked": SECRET},
-    ],
-)
-def test_a_file_that_cannot_be_resumed_is_not_repeated_and_leaves_no_other(
-    talk: Talk, tmp_path: Path, change: dict[str, Any]
-) -> None:
+def test_a_file_that_cannot_be_resumed_is_not_repeated_and_leaves_no_other(talk: Talk, tmp_path: Path) -> None:
     talk(["Should I?"], ORDER, "--transcript", "t.json")
-    data = json.loads((tmp_path / "t.json").read_text())
-    data["conversations"][0]["state"] |= change
-    (tmp_path / "bad.json").write_text(json.dumps(data))
-    for transcript in ("new/t.json", "bad.json"):
+    for change, transcript in (
+        ({"format": SECRET}, "new/t.json"),
+        ({"known": {SECRET: SECRET}}, "bad.json"),
+        ({"query": f"{SECRET} \ud800"}, "new/t.json"),
+        ({"query": f"{SECRET} \ud800"}, "bad.json"),
+        ({"asked": SECRET}, "new/t.json"),
+    ):
+        data = json.loads((tmp_path / "t.json").read_text())
+        data["conversations"][0]["state"] |= change
+        (tmp_path / "bad.json").write_text(json.dumps(data))
         done = talk(["quit"], ORDER, "--resume", "bad.json", "--transcript", transcript, status=2)
-        assert done.stderr.splitlines()[-1].startswith("raise-agent: ")
+        assert done.stderr.splitlines()[-1].startswith("raise-agent: "), change
         for never in ("Traceback", SECRET):
-            assert never not in done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.json", "t.json"]
-    assert json.loads((tmp_path / "bad.json").read_text()) == data
+            assert never not in done.stderr, change
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.json", "t.json"], change
+        assert json.loads((tmp_path / "bad.json").read_text()) == data, change
 
 
 # --- on a terminal ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from raise_agent.experiments import tracking
+from raise_agent.experiments.benchmarking import running
 from raise_agent.experiments.benchmarking.lessons import Learning, Lesson, study
 from raise_agent.experiments.benchmarking.standings import (
     Block,
@@ -42,11 +44,18 @@ from raise_agent.planners import Evaluate, Plan, PlanningProblem, Rank, Search, 
 from raise_agent.planners.beliefs import History, learn
 from raise_agent.planners.families import Instance, make_family
 from raise_agent.subsets import mask_of, subsets_of_size
+from tests.conftest import render_only
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
 TINY = ("instances=4", "evaluations=[5,20]", "budgets=[2]", "n_attributes=[6]")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting processes takes longer than what they do; results do not depend on it, as the first test shows."""
+    monkeypatch.setattr(running, "_pool", lambda workers: ThreadPoolExecutor(1))
 
 
 def rows_of(folder: Path) -> list[Mapping[str, str]]:
@@ -58,7 +67,7 @@ def rows_of(folder: Path) -> list[Mapping[str, str]]:
 
 
 def test_tables_data_and_plots_are_written_and_do_not_depend_on_the_number_of_processes(
-    cli: Cli, tmp_path: Path
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = (
         "benchmark",
@@ -71,6 +80,7 @@ def test_tables_data_and_plots_are_written_and_do_not_depend_on_the_number_of_pr
     )
     one, two = tmp_path / "one", tmp_path / "two"
     done = cli(*settings, "workers=1", "hydra.run.dir=one")
+    render_only(monkeypatch, "svg")
     again = cli(*settings, "workers=2", "hydra.run.dir=two")
     assert (one / "benchmark.csv").read_bytes() == (two / "benchmark.csv").read_bytes()
     assert "6/6 parts, done" in again.stderr
@@ -151,6 +161,7 @@ class Tracked(NullTracker):
         self.artifacts[name] = path
 
 
+@pytest.mark.usefixtures("unrendered", "in_this_process")
 def test_the_gain_captured_is_what_a_search_by_hand_captures_and_the_tracker_is_told(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,6 +379,7 @@ class Brief:
         return Plan((3,), scores[0], 1, ((0b1000, scores[0]),))
 
 
+@pytest.mark.usefixtures("unrendered", "in_this_process")
 def test_the_objective_reaches_the_planner(cli: Cli, tmp_path: Path) -> None:
     settings = ("families=[interacting]", "planners=[bayesian]", "evaluations=[12]", "instances=6", "budgets=[3]")
     done = cli("benchmark", *settings, "objective=prefixes", "hydra.run.dir=done")
@@ -427,6 +439,7 @@ def known_of(instance: Instance) -> Any:
     return np.asarray([*instance.context, *(0.3 * (log - statistics.fmean(logs)) for log in logs)])
 
 
+@pytest.mark.usefixtures("unrendered", "in_this_process")
 @pytest.mark.parametrize(("family", "noise"), [("null", 0.0), ("null", 0.2), ("additive", 0.0)])
 def test_a_warm_search_believes_what_searches_of_other_instances_taught(
     cli: Cli, tmp_path: Path, family: str, noise: float
@@ -504,7 +517,7 @@ def test_learning_is_answered_by_the_prior_where_that_is_wanted(monkeypatch: pyt
 
 def test_a_search_that_starts_warm_is_ahead_of_a_cold_one() -> None:
     ground = Ground(Named("simulated", "simulated"), 10, 3)
-    learned = study(a_lesson(ground, instances=150, evaluations=12))
+    learned = study(a_lesson(ground, instances=80, evaluations=12))
     cold, warm = Named("bayesian", "bayesian"), Named("bayesian, warm", "bayesian", warm=True)
     part = Slice(ground, 0, 20, 0, 20, (0.0,), (cold, warm), (3,), True, experience={0.0: learned.experience})
     trials = play(part).trials

@@ -9,6 +9,10 @@ import sqlite3
 import subprocess
 import sys
 import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +21,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from raise_agent import AcquisitionPolicy, Answer, Ask
 from raise_agent.experiments.main import main
+from tests.conftest import commands
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -24,14 +29,33 @@ if TYPE_CHECKING:
 SMALL = ("data.n=120", "distill.epochs=2", "sensitivity_scenarios=20")
 
 
-def the_folder(tmp_path: Path, verb: str) -> Path:
-    (folder,) = (tmp_path / "runs" / verb).iterdir()
-    return folder
+WHOLE = ("run", "encoder=hashing", *SMALL, "planner.evaluations=8")
 
 
-def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(cli: Cli, tmp_path: Path) -> None:
-    done = cli("run", *SMALL, "planner.evaluations=8")
-    folder = the_folder(tmp_path, "run")
+@dataclass(frozen=True)
+class Whole:
+    """A run from planning to a policy."""
+
+    inside: Path
+    """Where it was made."""
+    stdout: str
+
+    @property
+    def folder(self) -> Path:
+        """What it left."""
+        return self.inside / "whole"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    inside = tmp_path_factory.mktemp("whole")
+    with commands(inside), redirect_stdout(StringIO()) as out:
+        assert main([*WHOLE, "hydra.run.dir=whole"]) == 0
+    return Whole(inside, out.getvalue())
+
+
+def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(whole: Whole) -> None:
+    folder = whole.folder
     results = json.loads((folder / "results.json").read_text())
     assert results["simulated"] is True
     assert [m["method"] for m in results["methods"]] == results["config"]["evaluate"]["methods"]
@@ -48,9 +72,9 @@ def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(cli: Cli, 
     talks = [json.loads(line) for line in (folder / "conversations.jsonl").read_text().splitlines()]
     assert not {plan["id"] for plan in plans} & {talk["id"] for talk in talks}
     assert len(plans) + len(talks) == 120
-    assert "Simulated" in done.stdout
+    assert "Simulated" in whole.stdout
     assert "Simulated" in (folder / "results.md").read_text()
-    assert str(folder.relative_to(tmp_path) / "results.md") in done.stdout
+    assert str(folder.relative_to(whole.inside) / "results.md") in whole.stdout
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         policy = AcquisitionPolicy.load(folder / "policy")
@@ -63,8 +87,7 @@ def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(cli: Cli, 
     assert 11 <= provenance["data"]["training_evaluations"] / provenance["data"]["training_scenarios"] <= 12
 
 
-def test_the_verbs_one_by_one_give_what_run_gives(cli: Cli, tmp_path: Path) -> None:
-    cli("run", *SMALL, "planner.evaluations=8", "hydra.run.dir=whole")
+def test_the_verbs_one_by_one_give_what_run_gives(cli: Cli, tmp_path: Path, whole: Whole) -> None:
     cli(
         "plan",
         "data.n=120",
@@ -83,10 +106,11 @@ def test_the_verbs_one_by_one_give_what_run_gives(cli: Cli, tmp_path: Path) -> N
         "evaluate.policy=distill/policy",
         "hydra.run.dir=evaluate",
     )
-    assert (tmp_path / "plan/plans.jsonl").read_bytes() == (tmp_path / "whole/plans.jsonl").read_bytes()
+    assert (tmp_path / "plan/plans.jsonl").read_bytes() == (whole.folder / "plans.jsonl").read_bytes()
     for file in ("weights.safetensors", "golden.json"):
-        assert (tmp_path / "distill/policy" / file).read_bytes() == (tmp_path / "whole/policy" / file).read_bytes()
-    one, other = (json.loads((tmp_path / f / "results.json").read_text())["methods"] for f in ("evaluate", "whole"))
+        assert (tmp_path / "distill/policy" / file).read_bytes() == (whole.folder / "policy" / file).read_bytes()
+    folders = (tmp_path / "evaluate", whole.folder)
+    one, other = (json.loads((folder / "results.json").read_text())["methods"] for folder in folders)
     # Retrieval is given its plans by hand.
     assert one == [method for method in other if method["method"] != "retrieval"]
 
@@ -137,7 +161,8 @@ def test_costs_shorten_plans_and_another_table_works(cli: Cli, tmp_path: Path) -
 
 
 def test_unscored_evaluations_are_counted_and_enter_no_mean(cli: Cli, tmp_path: Path) -> None:
-    cli("run", *SMALL, "planner.evaluations=8", "llm.failure_rate=0.25", "hydra.run.dir=out")
+    methods = "evaluate.methods=[none,random,static,distilled,full]"
+    cli("run", *SMALL, methods, "planner=greedy", "llm.failure_rate=0.25", "hydra.run.dir=out")
     text = (tmp_path / "out/results.json").read_text()
     results = json.loads(text)
     shares = [m["unscored"] for m in results["methods"]]
@@ -252,13 +277,15 @@ sys.exit(main(sys.argv[3:]))
 """The command line, sent a signal once so many evaluations are in the store."""
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_stopped_from_outside_goes_on_to_the_same_plans(cli: Cli, tmp_path: Path, how: signal.Signals) -> None:
-    settings = ["data.n=300", "planner=greedy", "runner.searches=40"]
+@pytest.mark.parametrize(("how", "parts"), [(signal.SIGKILL, (0.1, 0.3)), (signal.SIGINT, (0.3,))])
+def test_a_run_stopped_from_outside_goes_on_to_the_same_plans(
+    cli: Cli, tmp_path: Path, how: signal.Signals, parts: Sequence[float]
+) -> None:
+    settings = ["data.n=150", "planner=greedy", "runner.searches=40"]
     cli("plan", *settings, "store=undisturbed.sqlite", "hydra.run.dir=undisturbed")
     total = _finished(tmp_path / "undisturbed.sqlite")
     command = ["plan", *settings, "store=s.sqlite"]
-    for part in (0.1, 0.3):
+    for part in parts:
         stopping = [sys.executable, "-c", STOPPED, str(int(part * total)), str(int(how))]
         ended = subprocess.run([*stopping, *command], cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert ended.returncode == (130 if how is signal.SIGINT else -signal.SIGKILL), ended.stderr
@@ -325,11 +352,11 @@ def test_a_configured_static_order_is_the_one_compared(cli: Cli, tmp_path: Path)
     assert {tuple(line["methods"]["static"]["asked"]) for line in lines} == {("age", "gender", "marital")}
 
 
-def test_the_same_run_twice_on_one_store_gives_the_same_policy(cli: Cli, tmp_path: Path) -> None:
-    for target in ("one", "two"):
-        cli("run", *SMALL, "planner.evaluations=8", f"hydra.run.dir={target}")
+def test_the_same_run_twice_on_one_store_gives_the_same_policy(whole: Whole) -> None:
+    with commands(whole.inside):
+        assert main([*WHOLE, "hydra.run.dir=again"]) == 0
     for file in ("policy/policy.json", "policy/weights.safetensors", "plans.jsonl", "conversations.jsonl"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+        assert (whole.folder / file).read_bytes() == (whole.inside / "again" / file).read_bytes(), file
 
 
 def test_what_asking_costs_is_in_the_table(cli: Cli, tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ import pytest
 
 from raise_agent.experiments import learning
 from raise_agent.experiments.learning import plan_in_rounds, rounds
+from raise_agent.experiments.main import main
 from raise_agent.planners import Plan
 from raise_agent.planners.beliefs import Belief, Experience, features
 from raise_agent.planners.runner import LimitReached
+from tests.conftest import commands
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -24,10 +26,6 @@ SMALL = ("data.n=220", "planner.evaluations=5", "explore=0")
 
 def plan_json(tmp_path: Path, run: str) -> Any:
     return json.loads((tmp_path / run / "plan.json").read_text())
-
-
-def plans(tmp_path: Path, run: str) -> bytes:
-    return (tmp_path / run / "plans.jsonl").read_bytes()
 
 
 # --- rounds -----------------------------------------------------------------------------------------------------------
@@ -88,37 +86,46 @@ def test_a_limit_in_a_later_round_hands_over_the_plans_of_all_rounds() -> None:
 # --- from the command line --------------------------------------------------------------------------------------------
 
 
-def test_learning_makes_few_evaluations_go_further_and_leaves_what_it_taught(cli: Cli, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that learned, round by round."""
+    folder = tmp_path_factory.mktemp("learned")
+    with commands(folder):
+        assert main(["plan", *SMALL, "hydra.run.dir=warm"]) == 0
+    return folder / "warm"
+
+
+def test_learning_makes_few_evaluations_go_further_and_leaves_what_it_taught(
+    cli: Cli, tmp_path: Path, warm: Path
+) -> None:
     cli("plan", *SMALL, "learn=false", "hydra.run.dir=cold", "store=cold.sqlite")
-    cli("plan", *SMALL, "hydra.run.dir=warm", "store=warm.sqlite")
-    cli("plan", *SMALL, "learned=warm/experience.safetensors", "hydra.run.dir=second", "store=second.sqlite")
-    cold, warm, second = (plan_json(tmp_path, run)["figures"] for run in ("cold", "warm", "second"))
-    assert cold["mean_evaluations"] == warm["mean_evaluations"] == second["mean_evaluations"] == 5
-    assert cold["mean_value"] + 0.02 < warm["mean_value"] < second["mean_value"]
+    cli("plan", *SMALL, f"learned={warm / 'experience.safetensors'}", "hydra.run.dir=second", "store=second.sqlite")
+    cold, first, second = (plan_json(*run)["figures"] for run in ((tmp_path, "cold"), (warm, ""), (tmp_path, "second")))
+    assert cold["mean_evaluations"] == first["mean_evaluations"] == second["mean_evaluations"] == 5
+    assert cold["mean_value"] + 0.02 < first["mean_value"] < second["mean_value"]
     assert not (tmp_path / "cold" / "experience.safetensors").exists()
 
 
-def test_plans_do_not_depend_on_concurrency_or_on_where_a_run_was_stopped(cli: Cli, tmp_path: Path) -> None:
-    cli("plan", *SMALL, "hydra.run.dir=a", "store=a.sqlite")
+def test_plans_do_not_depend_on_concurrency_or_on_where_a_run_was_stopped(cli: Cli, tmp_path: Path, warm: Path) -> None:
     cli("plan", *SMALL, "hydra.run.dir=b", "store=b.sqlite", "runner.searches=3")
-    for _ in range(2):
-        cli("plan", *SMALL, "hydra.run.dir=c", "store=c.sqlite", "limits.evaluations=300", status=3)
+    # In the second round.
+    cli("plan", *SMALL, "hydra.run.dir=c", "store=c.sqlite", "limits.evaluations=450", status=3)
     cli("plan", *SMALL, "hydra.run.dir=c", "store=c.sqlite")
-    assert plans(tmp_path, "a") == plans(tmp_path, "b") == plans(tmp_path, "c")
-    taught = [(tmp_path / run / "experience.safetensors").read_bytes() for run in "abc"]
-    assert taught[0] == taught[1] == taught[2]
+    for file in ("plans.jsonl", "experience.safetensors"):
+        for run in "bc":
+            assert (tmp_path / run / file).read_bytes() == (warm / file).read_bytes(), f"{run}/{file}"
 
 
 def test_a_policy_takes_the_place_of_the_prior(cli: Cli, tmp_path: Path) -> None:
-    cli("run", *SMALL, "evaluate.methods=[none]", "distill.epochs=2", "hydra.run.dir=first", "budget=2")
-    cli("plan", *SMALL, "prior_policy=first/policy", "hydra.run.dir=second", "budget=2", "planner=mcts")
+    small = ("data.n=60", "planner.evaluations=5", "explore=0", "budget=2", "sensitivity_scenarios=20")
+    cli("run", *small, "evaluate.methods=[none]", "distill.epochs=2", "hydra.run.dir=first")
+    cli("plan", *small, "prior_policy=first/policy", "hydra.run.dir=second", "planner=mcts")
     prior = plan_json(tmp_path, "second")["models"]["prior"]
     assert set(prior) == {"role", "policy", "temperature", "uniform_share"}
 
 
-def test_what_was_learned_for_other_problems_is_refused(cli: Cli, tmp_path: Path) -> None:
-    cli("plan", *SMALL, "hydra.run.dir=a")
-    done = cli("plan", *SMALL, "learned=a/experience.safetensors", "budget=2", status=2)
+def test_what_was_learned_for_other_problems_is_refused(cli: Cli, warm: Path) -> None:
+    done = cli("plan", *SMALL, f"learned={warm / 'experience.safetensors'}", "budget=2", status=2)
     assert "learned for 10 attributes and budget 3, not for 10 and 2" in done.stderr
     missing = cli("plan", *SMALL, "learned=nowhere.safetensors", status=2)
     assert "nowhere.safetensors" in missing.stderr

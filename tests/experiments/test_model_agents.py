@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from raise_agent.errors import ConfigError
 from raise_agent.experiments.agents import AgentMethod, asks_a_model, method_of
-from tests.conftest import Cli
+from raise_agent.experiments.main import main
+from tests.conftest import Cli, commands
 from tests.models.served.stand_in import Fault, Server, StandIn, running
 
 SMALL = ("data.n=120", "planner=greedy", "distill.epochs=2", "sensitivity_scenarios=10", "budget=4")
@@ -100,22 +101,23 @@ def at(server: Server, *more: str, concurrency: int = 8) -> tuple[str, ...]:
     return (*SERVED, f"llm.base_url={server.base_url}", f"llm.client.concurrency={concurrency}", *more)
 
 
-@pytest.fixture
-def planned(cli: Cli) -> None:
-    """Plans of the scenarios that the served tests use, made offline."""
-    cli("plan", "data.n=60", "budget=3", "planner=greedy", "sensitivity_scenarios=4", "hydra.run.dir=p")
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The setting that gives plans of the scenarios that the served tests use, made offline."""
+    folder = tmp_path_factory.mktemp("planned")
+    with commands(folder):
+        small = ("data.n=60", "budget=3", "planner=greedy", "sensitivity_scenarios=4")
+        assert main(["plan", *small, "hydra.run.dir=p"]) == 0
+    return f"evaluate.plans={folder / 'p' / 'plans.jsonl'}"
 
 
-PLANS = "evaluate.plans=p/plans.jsonl"
-
-
-@pytest.mark.usefixtures("planned")
-def test_conversations_side_by_side_come_out_as_one_by_one(cli: Cli, tmp_path: Path) -> None:
+def test_conversations_side_by_side_come_out_as_one_by_one(cli: Cli, tmp_path: Path, planned: str) -> None:
     compared = methods(PAPER, "{lean: {policy: llm, abstention: binary}}")
-    with running(StandIn(latency=0.01)) as server:
-        cli("evaluate", *at(server, compared, PLANS, "hydra.run.dir=one", "store=one.sqlite", concurrency=1))
+    with running(StandIn()) as server:
+        cli("evaluate", *at(server, compared, planned, "hydra.run.dir=one", "store=one.sqlite", concurrency=1))
         alone = server.peak
-        cli("evaluate", *at(server, compared, PLANS, "hydra.run.dir=many", "store=many.sqlite"))
+        server.stand_in = StandIn(latency=0.01)
+        cli("evaluate", *at(server, compared, planned, "hydra.run.dir=many", "store=many.sqlite"))
         asked = [seen for seen in server.chats if by_agent(seen.body)]
     assert (alone, server.peak) == (1, 8)
     assert max(sum(a.began <= b.began < a.ended for a in asked) for b in asked) > 4
@@ -128,14 +130,13 @@ def test_conversations_side_by_side_come_out_as_one_by_one(cli: Cli, tmp_path: P
     assert one["simulated"] is False
 
 
-@pytest.mark.usefixtures("planned")
-def test_decisions_that_were_not_made_are_counted_and_told(cli: Cli, tmp_path: Path) -> None:
+def test_decisions_that_were_not_made_are_counted_and_told(cli: Cli, tmp_path: Path, planned: str) -> None:
     def faults(n: int, body: dict[str, Any]) -> Fault | None:
         return Fault("empty") if by_agent(body) else None
 
     with running(StandIn(faults=faults)) as server:
         compared = methods("retrieval", PAPER, "{few: {policy: static, abstention: basic, if_failed: 1}}")
-        done = cli("evaluate", *at(server, compared, PLANS, "hydra.run.dir=r"))
+        done = cli("evaluate", *at(server, compared, planned, "hydra.run.dir=r"))
     told = results(tmp_path, "r")["methods"]
     paper, few, retrieval = told["paper"], told["few"], told["retrieval"]
     assert (paper["questions"], few["questions"]) == (3.0, 1.0)
@@ -148,21 +149,21 @@ def test_decisions_that_were_not_made_are_counted_and_told(cli: Cli, tmp_path: P
     assert "the agent's model decided nothing of a made-up case: empty answer" in done.stderr
 
 
-@pytest.mark.usefixtures("planned")
 def test_the_agent_is_asked_only_where_a_method_needs_it_and_its_refusal_is_told_before_anything_is_spent(
-    cli: Cli,
+    cli: Cli, planned: str
 ) -> None:
     with running(StandIn()) as server:
-        cli("evaluate", *at(server, methods("static", "retrieval"), PLANS))
+        cli("evaluate", *at(server, methods("static", "retrieval"), planned))
         assert not any(by_agent(seen.body) for seen in server.chats)
         before = len(server.chats)
-        done = cli("evaluate", *at(server, methods(PAPER), PLANS, "llm.agent.model=other", "store=b.sqlite"), status=2)
+        done = cli(
+            "evaluate", *at(server, methods(PAPER), planned, "llm.agent.model=other", "store=b.sqlite"), status=2
+        )
         assert "does not serve 'other' (llm.agent.model)" in done.stderr
         assert len(server.chats) - before < 10
 
 
-@pytest.mark.usefixtures("planned")
-def test_a_server_that_dies_ends_the_evaluation_rather_than_being_taken_for_a_model(cli: Cli) -> None:
+def test_a_server_that_dies_ends_the_evaluation_rather_than_being_taken_for_a_model(cli: Cli, planned: str) -> None:
     calls = []
 
     def faults(n: int, body: dict[str, Any]) -> Fault | None:
@@ -170,13 +171,12 @@ def test_a_server_that_dies_ends_the_evaluation_rather_than_being_taken_for_a_mo
         return Fault("expired_key") if sum(calls) > 10 else None
 
     with running(StandIn(faults=faults)) as server:
-        done = cli("evaluate", *at(server, methods(PAPER), PLANS), status=2)
+        done = cli("evaluate", *at(server, methods(PAPER), planned), status=2)
     assert "refuses the key (401)" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.usefixtures("planned")
-def test_a_limit_holds_for_conversations_too(cli: Cli) -> None:
+def test_a_limit_holds_for_conversations_too(cli: Cli, planned: str) -> None:
     with running(StandIn(latency=0.005)) as server:
-        done = cli("evaluate", *at(server, methods(PAPER), PLANS, "limits.tokens=20000"), status=3)
+        done = cli("evaluate", *at(server, methods(PAPER), planned, "limits.tokens=20000"), status=3)
     assert "limits.tokens=20000" in done.stderr

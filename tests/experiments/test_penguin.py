@@ -27,6 +27,7 @@ from raise_agent.experiments.tracking import NullTracker, WandbTracker
 from raise_agent.models.base import Evaluation, EvaluationRequest
 from raise_agent.models.simulated import SimulatedSafetyModel
 from raise_agent.scenario import Profile, Scenario
+from tests.conftest import commands
 from tests.models.served.stand_in import StandIn, running
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     write_jsonl(folder / "data.jsonl", [*scenarios, unknown])
     tracker = Tracked()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+    with commands(folder) as patch:
         patch.setattr(tracking, "NullTracker", lambda: tracker)
         assert main(["penguin", *DATA, "hydra.run.dir=out"]) == 0
     return Run(folder / "out", scenarios, tracker)
@@ -230,6 +230,7 @@ def evaluations(store: Path) -> int:
         return int(db.execute("SELECT count(*) FROM evaluations").fetchone()[0])
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_sweep_sets_served_models_side_by_side_and_bears_a_job_that_fails(cli: Cli, tmp_path: Path) -> None:
     with running(StandIn(model="alpha-7b")) as a, running(StandIn(model="beta-70b")) as b, running(StandIn()) as judge:
         roles = [f"llm.{role}.base_url={judge.base_url}" for role in ("judge", "prior")]

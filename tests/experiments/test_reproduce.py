@@ -31,7 +31,7 @@ from raise_agent.models.base import Evaluation, EvaluationRequest
 from raise_agent.models.simulated import SimulatedSafetyModel
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import full_mask, mask_of, subsets_of_size
-from tests.conftest import Cli
+from tests.conftest import Cli, commands, render_only
 from tests.models.served.stand_in import StandIn, running
 
 TABLE = penguin_table()
@@ -101,8 +101,8 @@ class Runs:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     folder = tmp_path_factory.mktemp("reproduce")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+    with commands(folder) as patch:
+        render_only(patch, "svg")
         yield Runs(folder)
 
 

@@ -10,12 +10,15 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from raise_agent import AcquisitionPolicy
+from raise_agent.experiments.main import main
+from tests.conftest import commands
 from tests.models.served.stand_in import Fault, Server, StandIn, always, randomly, running
 
 if TYPE_CHECKING:
@@ -40,6 +43,23 @@ def judged(tmp_path: Path, store: str = "runs/evaluations.sqlite") -> int:
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'evaluations'").fetchone():
             return 0
         return int(db.execute("SELECT count(*) FROM evaluations").fetchone()[0])
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a run made that nothing disturbed."""
+
+    plans: bytes
+    scored: int
+    """Evaluations."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with commands(folder), running(StandIn()) as server:
+        assert main(["plan", *at(server, "hydra.run.dir=a", "runner.estimate_on=0")]) == 0
+    return Undisturbed((folder / "a" / "plans.jsonl").read_bytes(), plan_json(folder, "a")["tally"]["scored"])
 
 
 def test_run_goes_from_a_served_model_to_a_policy_that_is_not_called_simulated(cli: Cli, tmp_path: Path) -> None:
@@ -81,33 +101,32 @@ def test_the_estimate_is_near_what_is_spent(cli: Cli, tmp_path: Path) -> None:
     assert estimate["tokens"] == pytest.approx(usage["tokens"] * spent / usage["requests"], rel=0.25)
 
 
-@pytest.mark.parametrize("limit", ["limits.evaluations=60", "limits.tokens=120000", "limits.hours=0.0003"])
-def test_a_limit_ends_a_run_cleanly_and_the_same_command_goes_on(cli: Cli, tmp_path: Path, limit: str) -> None:
+@pytest.mark.parametrize("limit", ["limits.evaluations=60", "limits.tokens=120000", "limits.hours=0.0002"])
+def test_a_limit_ends_a_run_cleanly_and_the_same_command_goes_on(
+    cli: Cli, tmp_path: Path, undisturbed: Undisturbed, limit: str
+) -> None:
     with running(StandIn(latency=0.02)) as server:
         done = cli("plan", *at(server, limit, "hydra.run.dir=cut"), status=3)
         kept = judged(tmp_path)
+        server.stand_in = StandIn()
         cli("plan", *at(server, "hydra.run.dir=whole", "runner.estimate_on=0"))
-        cli("plan", *at(server, "hydra.run.dir=fresh", "runner.estimate_on=0", "store=fresh.sqlite"))
     assert limit in done.stderr
     assert "the same command goes on from there" in done.stderr
     if "evaluations" in limit:
         assert kept == 60
-    whole, fresh = plan_json(tmp_path, "whole"), plan_json(tmp_path, "fresh")
-    assert (tmp_path / "whole" / "plans.jsonl").read_bytes() == (tmp_path / "fresh" / "plans.jsonl").read_bytes()
-    assert whole["tally"]["scored"] < fresh["tally"]["scored"]
+    assert (tmp_path / "whole" / "plans.jsonl").read_bytes() == undisturbed.plans
+    assert plan_json(tmp_path, "whole")["tally"]["scored"] < undisturbed.scored
 
 
-def test_a_fifth_of_all_requests_failing_changes_no_plan(cli: Cli, tmp_path: Path) -> None:
+def test_a_fifth_of_all_requests_failing_changes_no_plan(cli: Cli, tmp_path: Path, undisturbed: Undisturbed) -> None:
     faults = randomly(0.2, [Fault("429"), Fault("500"), Fault("reset"), Fault("garbage")], seed=1)
-    with running(StandIn()) as server:
-        cli("plan", *at(server, "hydra.run.dir=calm", "store=calm.sqlite", "runner.estimate_on=0"))
     with running(StandIn(faults=faults)) as server:
         cli("plan", *at(server, "hydra.run.dir=shaky", "store=shaky.sqlite", "runner.estimate_on=0"))
-    calm, shaky = plan_json(tmp_path, "calm"), plan_json(tmp_path, "shaky")
+    shaky = plan_json(tmp_path, "shaky")
     assert sum(shaky["usage"]["failed"].values()) > 100
     assert shaky["tally"]["unscored"] == 0
-    assert shaky["tally"]["scored"] == calm["tally"]["scored"] == judged(tmp_path, "shaky.sqlite")
-    assert (tmp_path / "calm" / "plans.jsonl").read_bytes() == (tmp_path / "shaky" / "plans.jsonl").read_bytes()
+    assert shaky["tally"]["scored"] == undisturbed.scored == judged(tmp_path, "shaky.sqlite")
+    assert (tmp_path / "shaky" / "plans.jsonl").read_bytes() == undisturbed.plans
 
 
 def test_what_is_not_scored_is_told_with_its_reason_and_is_no_number(cli: Cli, tmp_path: Path) -> None:
@@ -184,6 +203,7 @@ def test_a_job_that_is_told_to_end_stops_in_order_and_goes_on_later(
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=20)
         kept = judged(tmp_path)
+        server.stand_in = StandIn()
         cli("plan", *given)
     assert process.returncode == 130
     assert "Traceback" not in said
@@ -240,23 +260,21 @@ def test_wrong_settings_say_what_would_be_right(cli: Cli, wrong: str, said: str)
     assert said in done.stderr
 
 
-def test_killed_at_random_moments_it_ends_in_the_same_plans(cli: Cli, tmp_path: Path) -> None:
-    with running(StandIn(latency=0.03)) as server:
-        cli("plan", *at(server, "hydra.run.dir=calm", "store=calm.sqlite"))
+def test_killed_at_any_moment_it_ends_in_the_same_plans(cli: Cli, tmp_path: Path, undisturbed: Undisturbed) -> None:
+    with running(StandIn(latency=0.02)) as server:
         command = [sys.executable, "-m", "raise_agent.experiments.main", "plan"]
         given = at(server, "hydra.run.dir=killed", "store=killed.sqlite")
-        kept = 0
-        for enough in (8, 90):
-            process = subprocess.Popen(
-                [*command, *given], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-            while process.poll() is None and judged(tmp_path, "killed.sqlite") < enough:
-                time.sleep(0.01)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kept = judged(tmp_path, "killed.sqlite")
+        process = subprocess.Popen(
+            [*command, *given], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and judged(tmp_path, "killed.sqlite") < 60:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kept = judged(tmp_path, "killed.sqlite")
+        server.stand_in = StandIn()
         cli("plan", *given)
-    assert (tmp_path / "calm" / "plans.jsonl").read_bytes() == (tmp_path / "killed" / "plans.jsonl").read_bytes()
+    assert (tmp_path / "killed" / "plans.jsonl").read_bytes() == undisturbed.plans
     last = plan_json(tmp_path, "killed")["tally"]["scored"]
     assert last <= judged(tmp_path, "killed.sqlite") - kept
 

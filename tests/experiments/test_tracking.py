@@ -13,8 +13,10 @@ SMALL = ("data.n=60", "distill.epochs=2", "sensitivity_scenarios=10", "planner.e
 
 
 def test_each_job_of_a_sweep_is_one_offline_run(cli: Cli, tmp_path: Path) -> None:
-    cli("run", "-m", *SMALL, "tracker=wandb", "seed=0,1", "hydra.sweep.dir=sweep")
-    for job in (folder for folder in (tmp_path / "sweep").iterdir() if folder.is_dir()):
+    cli("plan", "-m", "data.n=60", "planner=greedy", "tracker=wandb", "seed=0,1", "hydra.sweep.dir=sweep")
+    jobs = [folder for folder in (tmp_path / "sweep").iterdir() if folder.is_dir()]
+    assert len(jobs) == 2
+    for job in jobs:
         (run,) = (job / "wandb").glob("offline-run-*")
         assert list(run.glob("run-*.wandb"))
 
@@ -63,7 +65,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_a_run_tells_configuration_curves_tables_and_artifacts(cli: Cli, tmp_path: Path, said: dict[str, Any]) -> None:
-    cli("run", *SMALL, "tracker=wandb", "hydra.run.dir=out")
+    cli("run", *SMALL, "evaluate.methods=[none,static,distilled]", "tracker=wandb", "hydra.run.dir=out")
     assert said["settings"]["mode"] == "offline"
     assert said["settings"]["tags"] == ["simulated"]
     assert said["settings"]["config"]["data"]["n"] == 60

@@ -91,7 +91,7 @@ def means(model: SimulatedSafetyModel, scenarios: Sequence[Scenario], subset: in
 
 @cache
 def sample(seed: int) -> tuple[Scenario, ...]:
-    return synthetic_scenarios(TABLE, 3500, seed)
+    return synthetic_scenarios(TABLE, 2000, seed)
 
 
 @cache
@@ -284,7 +284,7 @@ def test_graver_situations_start_from_a_lower_score() -> None:
 
 
 def test_graver_values_matter_more() -> None:
-    queries = [stocked.query for stocked in query_stock()]
+    queries = [stocked.query for stocked in query_stock()[::3]]
     for item in TABLE:
         gains = {}
         ordered = sorted(item.values, key=lambda value: item.values[value])
@@ -429,7 +429,7 @@ def test_a_number_of_any_length_has_a_severity() -> None:
 # Bounds, batches, identity of content
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(
         st.none() | st.text(max_size=12) | st.sampled_from([v for a in TABLE for v in a.values]),
@@ -455,12 +455,13 @@ def test_scores_never_leave_1_to_5(
 
 def test_evaluating_one_by_one_equals_evaluating_in_any_order_and_batch() -> None:
     random = np.random.default_rng(3)
-    requests = [
-        EvaluationRequest(scenario, int(random.integers(0, EVERYTHING + 1)), int(random.integers(0, 3)))
-        for scenario in sample(SEEDS[0])[:1500]
-        for _ in range(2)
-    ]
-    for noise, rate in ((0.0, 0.0), (0.4, 0.1)):
+    # More scenarios than a model has room for at first, in one of the two.
+    for noise, rate, n in ((0.0, 0.0, 1100), (0.4, 0.1, 150)):
+        requests = [
+            EvaluationRequest(scenario, int(random.integers(0, EVERYTHING + 1)), int(random.integers(0, 3)))
+            for scenario in sample(SEEDS[0])[:n]
+            for _ in range(2)
+        ]
         one = SimulatedSafetyModel(TABLE, judge_noise=noise, failure_rate=rate)
         expected = [one.evaluate([request])[0] for request in requests]
         for size in (len(requests), 7, 64):
@@ -521,19 +522,19 @@ print(hashlib.sha256(text.encode()).hexdigest())
 """
 
 
-def test_every_process_finds_the_same() -> None:
-    found = [
-        subprocess.run(
-            [sys.executable, "-c", RUN],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("0", "77")
-    ]
-    assert found[0] == found[1]
-    assert len(found[0].strip()) == 64
+def test_every_process_finds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(RUN, {})  # noqa: S102
+    here = capsys.readouterr().out
+    # Strings have another hash there.
+    there = subprocess.run(
+        [sys.executable, "-c", RUN],
+        env=os.environ | {"PYTHONHASHSEED": "77"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert here == there
+    assert len(here.strip()) == 64
 
 
 def test_scores_are_those_of_this_version() -> None:
@@ -751,15 +752,20 @@ def content(table: AttributeTable, scenario: Scenario) -> Scenario:
 def results(table: AttributeTable) -> object:
     """What both models make of some scenarios, subset by subset as attributes are placed in the table."""
     judge, prior = SimulatedSafetyModel(table), SimulatedPrior(table)
-    scenarios = [content(table, scenario) for scenario in sample(SEEDS[0])[:40]]
+    scenarios = [content(table, scenario) for scenario in sample(SEEDS[0])[:25]]
     scores = judge.evaluate([EvaluationRequest(scenario, s) for scenario in scenarios for s in (0b11, EVERYTHING)])
     ranks = [prior.rank(RankRequest(s.inquiry, s.profile.disclose(3), EVERYTHING - 3)) for s in scenarios]
     return scores, ranks
 
 
+@cache
+def unchanged() -> object:
+    return results(TABLE)
+
+
 @pytest.mark.parametrize("table", SCORED)
 def test_whatever_changes_a_score_changes_the_identity(table: AttributeTable) -> None:
-    assert results(table) != results(TABLE)
+    assert results(table) != unchanged()
     assert SimulatedSafetyModel(table).identity != model().identity
     assert SimulatedPrior(table).identity != SimulatedPrior(TABLE).identity
 
@@ -767,7 +773,7 @@ def test_whatever_changes_a_score_changes_the_identity(table: AttributeTable) ->
 @pytest.mark.parametrize("table", UNSCORED)
 def test_what_changes_no_score_leaves_the_identity_alone(table: AttributeTable) -> None:
     """Above all costs: they are swept, and every run of a sweep may use what the others evaluated."""
-    assert results(table) == results(TABLE)
+    assert results(table) == unchanged()
     assert SimulatedSafetyModel(table).identity == model().identity
     assert SimulatedPrior(table).identity == SimulatedPrior(TABLE).identity
 
@@ -876,7 +882,7 @@ def rank(prior: SimulatedPrior, scenario: Scenario, asked: int, unasked: int = E
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 3499), st.integers(0, EVERYTHING), st.integers(1, EVERYTHING))
+@given(st.integers(0, 1999), st.integers(0, EVERYTHING), st.integers(1, EVERYTHING))
 def test_weights_support_all_that_is_unasked_and_nothing_else_and_sum_to_1(i: int, asked: int, pool: int) -> None:
     if pool & ~asked:
         weights = rank(prior_of(0.4), sample(SEEDS[0])[i], asked, pool)

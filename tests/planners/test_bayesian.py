@@ -271,7 +271,7 @@ def test_the_choice_is_what_the_model_makes_of_all_samples() -> None:
 
 def test_noise_is_borne_better_with_more_evaluations_and_than_by_believing_it() -> None:
     lost: dict[tuple[int, bool], list[float]] = {}
-    for seed, table in enumerate(tables("interacting", 12)):
+    for seed, table in enumerate(tables("interacting", 8)):
         for evaluations, aware in ((10, True), (40, True), (40, False)):
             problem = PlanningProblem(10, 3, noise=0.3 if aware else 0.0)
             plan = plan_with(problem, noisy(table, 0.3, seed), seed=seed, evaluations=evaluations)
@@ -487,7 +487,7 @@ def test_a_batch_costs_little_against_one_at_a_time() -> None:
 def test_a_search_that_expects_little_ends_early_on_the_way_it_was_going(noise: float) -> None:
     used: dict[float, list[int]] = {}
     lost: dict[float, list[float]] = {}
-    for seed, table in enumerate(tables("additive", 20)):
+    for seed, table in enumerate(tables("additive", 10)):
         problem = PlanningProblem(10, 3, noise=noise)
         whole = plan_with(problem, noisy(table, noise, seed), seed=seed, evaluations=40)
         for stop_below in (0.002, 0.02):

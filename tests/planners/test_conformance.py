@@ -110,7 +110,7 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     problem=problems(),
     seed=st.integers(0, 1000),
@@ -281,7 +281,7 @@ def test_scores_of_any_scale_do(name: str) -> None:
 def test_many_attributes_need_no_table_of_all_subsets(name: str) -> None:
     for budget in (3, 31, 62):
         referee = Referee(PlanningProblem(62, budget), score=lambda subset: float(subset % 1009))
-        check(name, plan_with(name, referee, 20), referee, 20)
+        check(name, plan_with(name, referee, 10), referee, 10)
 
 
 def additive(effects: Sequence[float]) -> Callable[[int], float]:

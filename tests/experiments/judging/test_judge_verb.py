@@ -152,6 +152,7 @@ def test_the_same_ratings_give_the_same_bytes(cli: Cli, tmp_path: Path) -> None:
     assert len(made[0]) == 4
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_degenerate_ratings_show_dashes(cli: Cli, tmp_path: Path) -> None:
     header = "item,rater,risk,empathy,alignment"
     (tmp_path / "a.csv").write_text(f"{header}\n1,$x^$,3,3,3\n2,$x^$,3,3,3\n1,y,4,3,3\n2,y,5,3,3\n")

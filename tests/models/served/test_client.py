@@ -248,8 +248,7 @@ def test_retries_wait_longer_each_time_and_not_all_alike(monkeypatch: pytest.Mon
     assert max(first) - min(first) > 0.005
 
 
-@pytest.mark.parametrize("form", ["seconds", "date"])
-@pytest.mark.parametrize("kind", ["429", "503"])
+@pytest.mark.parametrize(("kind", "form"), [("429", "seconds"), ("503", "date")])
 def test_the_servers_retry_after_is_honoured(kind: str, form: str) -> None:
     date = datetime.now(timezone.utc) + timedelta(seconds=2)
     header = "1" if form == "seconds" else format_datetime(date, usegmt=True)
@@ -315,18 +314,18 @@ def test_no_library_holds_back_a_wide_pool() -> None:
 def test_finding_out_leads_to_many_requests_at_once() -> None:
     with running(StandIn(latency=0.05)) as server:
         client, route = made(server, concurrency=None)
-        used(client, many(client, route, 700))
+        used(client, many(client, route, 350))
     assert server.peak > 16
-    assert len(server.chats) == 700
+    assert len(server.chats) == 350
 
 
 def test_a_full_server_loses_no_request_of_a_client_that_finds_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("raise_agent.models.served.client.FIRST_DELAY", 0.25)
     with running(StandIn(latency=0.02, capacity=6)) as server:
         client, route = made(server, concurrency=None, attempts=6)
-        replies = used(client, many(client, route, 300))
-    assert len(replies) == 300
-    assert outcomes(server).count("ok") == 300
+        replies = used(client, many(client, route, 150))
+    assert len(replies) == 150
+    assert outcomes(server).count("ok") == 150
 
 
 # --- several servers --------------------------------------------------------------------------------------------------
@@ -359,9 +358,9 @@ def test_a_broken_server_beside_a_good_one_does_not_swallow_requests(kind: str) 
         route = client.route([broken.base_url, good.base_url], None)
         assert len(used(client, many(client, route, 60))) == 60
         before = len(broken.chats)
-        assert len(used(client, many(client, route, 60))) == 60
+        assert len(used(client, many(client, route, 30))) == 30
     assert before < 40
-    assert len(broken.chats) - before <= 20, "it was not left alone"
+    assert len(broken.chats) - before <= 10, "it was not left alone"
 
 
 def test_a_server_that_comes_back_is_used_again() -> None:

@@ -195,7 +195,7 @@ def test_what_is_wrong_with_a_setting_is_said_before_any_request() -> None:
 
 def test_throughput_rises_to_the_servers_capacity_and_no_further() -> None:
     client = ClientSettings(patience=5.0, max_concurrency=64)
-    measured = report_on(StandIn(latency=0.02, capacity=8, remember=False), 5.0, client=client).throughput
+    measured = report_on(StandIn(latency=0.02, capacity=8, remember=False), 3.0, client=client).throughput
     assert measured is not None
     assert measured.best is not None
     # On a busy machine eight at once may be no faster than four.
@@ -215,11 +215,11 @@ def test_answers_are_cut_where_whole_ones_leave_no_time() -> None:
     with running(StandIn()) as server:
         asked = settings(server.base_url, client=ClientSettings(max_concurrency=2))
         told: list[str] = []
-        cut = asyncio.run(measure(asked, TABLE, 1.0, (0.5, 100), told.append))
+        cut = asyncio.run(measure(asked, TABLE, 0.5, (0.25, 100), told.append))
         limits = {seen.body["max_tokens"] for seen in server.chats}
-        whole = asyncio.run(measure(asked, TABLE, 1.0, (0.1, 100), told.append))
-    # Two steps of half a second, each with time for four answers: a quarter of 100 tokens.
-    assert (cut.answer_tokens, cut.whole_seconds) == (25, 4.0)
+        whole = asyncio.run(measure(asked, TABLE, 0.5, (0.05, 100), told.append))
+    # Two steps of a quarter of a second, each with time for four answers: a quarter of 100 tokens.
+    assert (cut.answer_tokens, cut.whole_seconds) == (25, 2.0)
     assert limits == {1, 25}
     assert (whole.answer_tokens, whole.whole_seconds) == (2048, None)
     assert len(told) == 4

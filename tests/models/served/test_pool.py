@@ -365,7 +365,7 @@ def test_two_jobs_on_one_store_judge_the_answer_that_is_kept(tmp_path: Path) -> 
     """A server that answers the same request in other words each time, as those do that pass over the seed."""
     path = tmp_path / "s.sqlite"
     task = Task(PEOPLE[0], lambda: score_subsets([1, 2, 4, 8]))
-    with healthy(salt="one", latency=0.1) as one, healthy(salt="other", latency=0.1) as other:
+    with healthy(salt="one", latency=0.05) as one, healthy(salt="other", latency=0.05) as other:
         with ThreadPoolExecutor(2) as threads:
             (first,), (second,) = threads.map(lambda s: ready(settings(s), path).runner.run([task], "x"), (one, other))
         (third,) = ready(settings(one), path).runner.run([task], "x")
@@ -420,15 +420,17 @@ def test_what_is_done_is_handed_over_before_an_error() -> None:
 # --- limits and concurrency -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("planner", ["greedy", "mcts"])
-@pytest.mark.parametrize("limits", [Limits(evaluations=37), Limits(tokens=40_000), Limits(hours=0.3 / 3600)])
+@pytest.mark.parametrize(
+    ("limits", "planner"),
+    [(Limits(evaluations=37), "mcts"), (Limits(tokens=40_000), "greedy"), (Limits(hours=0.3 / 3600), "mcts")],
+)
 def test_a_run_that_is_stopped_and_gone_on_with_finds_the_same_and_repeats_nothing(
     limits: Limits, planner: str, tmp_path: Path, undisturbed: dict[str, list[Plan]]
 ) -> None:
     path = tmp_path / "s.sqlite"
     paid: list[str] = []
     stops: list[tuple[int, dict[int, Plan]]] = []
-    with healthy(latency=0.01) as server:
+    with healthy(latency=0.01 if limits.hours else 0.002) as server:
         for _ in range(60):
             setup = ready(settings(server, client=ClientSettings(concurrency=4)), path, limits)
             try:
