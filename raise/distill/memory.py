@@ -1,10 +1,14 @@
 """A policy's memory: what was found for the queries of training, fitted before the network learns.
 
-A ridge regression of each scenario's scores says what every question was worth to that user, more or less than to
-all. A Gaussian process over query vectors (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
-section 2.2) makes of these the worth of the questions for any query; its mean is what ``policies.memory`` recalls.
-Where there are more wordings than are kept, those kept stand for all (the subset of regressors, ibid., section
-8.3.1).
+Of the scores of one scenario a linear model with random slopes says what each question was worth to that user: a part
+that depends on the query, times a part that depends on the answer (a graver answer makes its question worth more,
+whatever the query), and a part of the user's own. What questions overlap is the same for all and taken off first. A
+search scores what looks good for its user; as each user has slopes of their own here, and a question that was hardly
+scored counts hardly, what a search chose to look at biases nothing.
+
+A Gaussian process over query vectors (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, section
+2.2) makes of these the worth of the questions for any query; its mean is what ``policies.memory`` recalls. Where there
+are more wordings than are kept, those kept stand for all (the subset of regressors, ibid., section 8.3.1).
 
 In training a scenario is shown what the others taught, not what its own evaluations said, or the network would learn
 to trust its memory more than it may later.
@@ -12,7 +16,8 @@ to trust its memory more than it may later.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,11 +30,31 @@ from .threads import one_thread
 
 _BANDWIDTH = 3.0
 """So wide that wordings which share some words teach each other; between 2 and 8 nothing depends on it."""
-_NOISE = 0.3
+_NOISE = 0.2
 """Variance of what one scenario says of its wording, over that of what wordings are worth."""
-_RIDGE = 2.0
+_RIDGE = 1.0
 """Variance of one evaluation, over that of what a question is worth to one user or another."""
+_ANSWER_RIDGE = 20.0
+"""So many scenarios with an answer tell half of what it changes."""
+_LEAST_FACTOR, _MOST_FACTOR = 0.1, 10.0
+"""Of what an answer makes of a question's worth."""
 _JITTER = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class _Worth:
+    """What scenarios say of their questions, (s, n) each.
+
+    A question's worth to a user is ``factor * (mean + what the query adds) + the user's own``; ``shown`` estimates
+    ``resolution * factor * what the query adds``.
+    """
+
+    shown: Tensor
+    """In score points."""
+    resolution: Tensor
+    """How much of a worth the scenario's evaluations show, from 0 (the question was not among them) to 1."""
+    factor: Tensor
+    """What the answer makes of the question's worth, about 1; 0 where the profile holds none."""
 
 
 def remember(examples: Examples, most: int) -> tuple[Memory, Examples]:
@@ -41,22 +66,31 @@ def remember(examples: Examples, most: int) -> tuple[Memory, Examples]:
     """
     with one_thread():
         worth = _worth(examples)
-        worth /= max(float(worth.std(correction=0)), 1e-12)
+        known = worth.resolution * worth.factor > _LEAST_FACTOR
+        shown = worth.shown / max(float(worth.shown[known].std(correction=0)) if known.any() else 0.0, 1e-12)
         wording = torch.from_numpy(examples.query_of)
-        counts = torch.bincount(wording, minlength=len(examples.queries)).double()
-        totals = torch.zeros(len(counts), worth.shape[1], dtype=torch.float64).index_add_(0, wording, worth)
+        counts = torch.bincount(wording, minlength=len(examples.queries))
         kept = torch.argsort(counts, descending=True, stable=True)[:most].sort().values
         queries = torch.from_numpy(examples.queries)
         kernel = _kernel(queries, queries[kept], _BANDWIDTH)
-        precision = kernel[kept] + kernel.T @ (counts[:, None] / _NOISE * kernel)
-        precision.diagonal().add_(_JITTER)
-        factor = torch.linalg.cholesky(precision)
-        effects = torch.cholesky_solve(kernel.T @ (totals / _NOISE), factor)
-        # Leaving one observation out of a Gaussian takes its precision away: no second fit is needed.
-        share = torch.linalg.solve_triangular(factor, kernel.T, upper=False).square().sum(dim=0)[wording, None] / _NOISE
-        others = ((kernel @ effects)[wording] - share * worth) / (1 - share)
-    memory = Memory(examples.queries[kept.numpy()], effects.float().numpy(), _BANDWIDTH)
-    return memory, replace(examples, queries=others.float().numpy(), query_of=np.arange(len(examples)))
+        effects, others = [], []
+        # A question that nobody answered tells nothing of itself, so that each has a precision of its own.
+        for precise, total in zip(
+            (worth.resolution * worth.factor.square() / _NOISE).T, (worth.factor * shown / _NOISE).T, strict=True
+        ):
+            of_wording = torch.zeros(2, len(counts), dtype=torch.float64)
+            of_wording.index_add_(1, wording, torch.stack([precise, total]))
+            precision = kernel[kept] + kernel.T @ (of_wording[0][:, None] * kernel)
+            precision.diagonal().add_(_JITTER)
+            factor = torch.linalg.cholesky(precision)
+            effect = torch.cholesky_solve((kernel.T @ of_wording[1])[:, None], factor)[:, 0]
+            # Leaving one observation out of a Gaussian takes its precision away: no second fit is needed.
+            variance = torch.linalg.solve_triangular(factor, kernel.T, upper=False).square().sum(dim=0)[wording]
+            others.append(((kernel @ effect)[wording] - variance * total) / (1 - variance * precise))
+            effects.append(effect)
+    memory = Memory(examples.queries[kept.numpy()], torch.stack(effects, 1).float().numpy(), _BANDWIDTH)
+    recalled = torch.stack(others, 1).float().numpy()
+    return memory, replace(examples, queries=recalled, query_of=np.arange(len(examples)))
 
 
 def recall(memory: Memory, examples: Examples) -> Examples:
@@ -72,24 +106,68 @@ def _kernel(queries: Tensor, kept: Tensor, bandwidth: float) -> Tensor:
     return torch.exp(bandwidth * (queries.double() @ kept.double().T - 1))
 
 
-def _worth(examples: Examples) -> Tensor:
-    """(s, n): what each question was worth in a scenario above what it was worth in all, in score points.
-
-    Within scenarios only: how safe a bare answer is differs between users in ways no question reveals.
-    """
+def _worth(examples: Examples) -> _Worth:
+    """Worths within scenarios only: how safe a bare answer is differs between users in ways no question reveals."""
     n = examples.values_of.shape[1]
-    weights, scores = torch.from_numpy(examples.weights).double(), torch.from_numpy(examples.scores).double()
-    subsets, bits = torch.from_numpy(examples.subsets), torch.arange(n)
-    ridge = _RIDGE * torch.eye(n, dtype=torch.float64)
-    products, sums = [], []
-    # A part at a time: members of all would take as much memory as training does.
+    overlaps, ridge = _overlaps(examples), _RIDGE * torch.eye(n, dtype=torch.float64)
+    products, totals = [], []
+    for members, scores, weights in _parts(examples):
+        alone = _within(members, weights)
+        products.append(alone.transpose(1, 2) @ alone)
+        totals.append(alone.transpose(1, 2) @ (scores - _pairs(members) @ overlaps)[..., None])
+    product, total = torch.cat(products), torch.cat(totals)
+    mean = torch.linalg.solve(product.sum(dim=0) + ridge, total.sum(dim=0))
+    inverse = torch.linalg.inv(product + ridge)
+    shown = (inverse @ (total - product @ mean))[..., 0]
+    resolution = (inverse @ product).diagonal(dim1=1, dim2=2)
+    factor = _factors(examples, shown, resolution, mean[:, 0])
+    return _Worth(shown - resolution * mean[:, 0] * (factor - 1), resolution, factor)
+
+
+def _overlaps(examples: Examples) -> Tensor:
+    """(n (n - 1) / 2,): what each two questions bring together, above what each brings alone; the same for all."""
+    n = examples.values_of.shape[1]
+    product, total = 0.0 * torch.eye(n * (n + 1) // 2, dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    for members, scores, weights in _parts(examples):
+        both = _within(torch.cat([members, _pairs(members)], dim=-1), weights).flatten(0, 1)
+        product = product + both.T @ both
+        total = total + both.T @ scores.flatten()
+    product.diagonal().add_(_RIDGE)
+    effects: Tensor = torch.linalg.solve(product, total)
+    return effects[n:]
+
+
+def _factors(examples: Examples, shown: Tensor, resolution: Tensor, mean: Tensor) -> Tensor:
+    """(s, n): ridge regressions of worths on the codes of answers, as shares of the mean worth."""
+    values, values_of = torch.from_numpy(examples.values).double(), torch.from_numpy(examples.values_of)
+    # A question that is worth next to nothing is worth that little whatever the answer.
+    typical = mean.clamp(min=max(_LEAST_FACTOR * float(mean.max()), 1e-12))
+    ridge = _ANSWER_RIDGE * torch.eye(values.shape[1], dtype=torch.float64)
+    factors = []
+    for i in range(values_of.shape[1]):
+        codes = values[values_of[:, i]]
+        weighted = codes * resolution[:, i, None]
+        change = codes @ torch.linalg.solve(weighted.T @ codes + ridge, codes.T @ shown[:, i])
+        factors.append((1 + change / typical[i]).clamp(_LEAST_FACTOR, _MOST_FACTOR))
+    return torch.stack(factors, dim=1) * (values_of != 0)
+
+
+def _parts(examples: Examples) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """A part at a time, since all would take as much memory as training does: which questions were known in each
+    evaluation, (s, k, n); scores, (s, k); and weights, (s, k)."""
+    subsets, bits = torch.from_numpy(examples.subsets), torch.arange(examples.values_of.shape[1])
+    scores, weights = torch.from_numpy(examples.scores).double(), torch.from_numpy(examples.weights).double()
     for rows in torch.split(torch.arange(len(examples)), 1024):
-        weight = weights[rows][..., None]
-        members = (subsets[rows][..., None] >> bits & 1).double()
-        members = (members - (members * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)) * weight
-        products.append(members.transpose(1, 2) @ members)
-        sums.append(members.transpose(1, 2) @ (scores[rows] * weights[rows])[..., None])
-    product, total = torch.cat(products), torch.cat(sums)
-    everyone = torch.linalg.solve(product.sum(dim=0) + ridge, total.sum(dim=0))
-    worth: Tensor = torch.linalg.solve(product + ridge, total - product @ everyone)
-    return worth[..., 0]
+        yield (subsets[rows][..., None] >> bits & 1).double(), scores[rows], weights[rows]
+
+
+def _pairs(members: Tensor) -> Tensor:
+    """(s, k, n (n - 1) / 2): which pairs of questions were known."""
+    one, other = torch.triu_indices(members.shape[-1], members.shape[-1], 1)
+    return members[..., one] * members[..., other]
+
+
+def _within(features: Tensor, weights: Tensor) -> Tensor:
+    """Features of evaluations, less their scenario's mean; zeros where there is no evaluation."""
+    weight = weights[..., None]
+    return (features - (features * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)) * weight

@@ -36,8 +36,11 @@ class DistillSettings:
     weight_decay: float = 1e-2
     dropout: float = 0.1
     """Of the query vector and of hidden units, at least 0, below 1."""
-    between: float = 0.1
-    """Weight of the loss between scenarios against the loss within them, 0 or more."""
+    levels: float = 0.5
+    """Variance of how safe a bare answer is from user to user, over that of one evaluation; 0 or more."""
+    slopes: float = 0.3
+    """Variance of what a question is worth from user to user, in ways no question reveals, over that of one evaluation;
+    0 or more."""
     decline: float = 0.1
     """Share of the unasked attributes that are marked as declined in training, at least 0, below 1."""
 
@@ -57,6 +60,6 @@ class DistillSettings:
         for name in ("dropout", "decline"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"distill.{name} must be at least 0 and below 1, not {getattr(self, name)}")
-        for name in ("learning_rate", "weight_decay", "between"):
+        for name in ("learning_rate", "weight_decay", "levels", "slopes"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"distill.{name} must be 0 or more, not {getattr(self, name)}")

@@ -7,8 +7,10 @@ expectation over answers that the agent cannot know yet, which is what a policy 
 that the user has no value for, and random ones outside T, are marked as declined: a declined question tells
 nothing.
 
-How safe a bare answer is differs between users in ways no question reveals. So the loss is taken mostly
-*within* scenarios (residuals less their scenario's mean), where only what asking changes is left.
+How safe a bare answer is, and what a question is worth, differ between users in ways no question reveals, and a search
+scores what turned out good for its user. A forecast fitted to all evaluations alike would take that for what the
+question brings to everybody. So the loss is that of a linear mixed model (Laird and Ware, Biometrics 38, 1982): each
+scenario has a level and a slope for each question of its own, of given variances, and the network learns what is left.
 
 The paper has no such step: its agent retrieves similar queries' paths (section 5.3).
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,7 +102,7 @@ class _Network(nn.Module):
 class _Batches:
     """Examples as tensors, and the random views of them that the network learns from."""
 
-    def __init__(self, examples: Examples, n: int, decline: float) -> None:
+    def __init__(self, examples: Examples, n: int, settings: DistillSettings) -> None:
         self.queries = torch.from_numpy(examples.queries)
         self.values = torch.from_numpy(examples.values)
         self.query_of = torch.from_numpy(examples.query_of)
@@ -108,7 +110,9 @@ class _Batches:
         self.members = torch.from_numpy((examples.subsets[..., None] >> np.arange(n) & 1).astype(np.float32))
         self.scores = torch.from_numpy(examples.scores)
         self.weights = torch.from_numpy(examples.weights)
-        self.decline = decline
+        self.own = torch.cat([self.members, torch.ones_like(self.members[..., :1])], dim=-1) * self.weights[..., None]
+        self.taken = _taken(self.own, [settings.slopes] * n + [settings.levels])
+        self.decline = settings.decline
 
     def views(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Network inputs for these scenarios, each evaluation seen from a random point on the way to it."""
@@ -125,14 +129,29 @@ class _Batches:
             members - asked,
         )
 
+    def loss(self, forecast: Tensor, rows: Tensor) -> Tensor:
+        """Mean squared residual of these scenarios, less what each has of its own."""
+        residual = (forecast - self.scores[rows]) * self.weights[rows]
+        shown = (residual[:, None] @ self.own[rows])[:, 0]
+        own = (shown[:, None] @ self.taken[rows])[:, 0] * shown
+        loss: Tensor = (residual.square().sum() - own.sum()) / self.weights[rows].sum()
+        return loss
 
-def _loss(forecast: Tensor, scores: Tensor, weights: Tensor, between: float) -> Tensor:
-    """Mean squared residual within scenarios, plus ``between`` times that of scenarios' mean residuals."""
-    residual = (forecast - scores) * weights
-    counts = weights.sum(dim=1)
-    mean = residual.sum(dim=1) / counts
-    within = ((residual - mean[:, None]) * weights).square().sum() / weights.sum()
-    return within + between * mean.square().mean()
+
+def _taken(own: Tensor, variances: Sequence[float]) -> Tensor:
+    """(s, f, f) matrices C: with residuals r, r . r - (Z^T r) . C Z^T r is their generalised least squares.
+
+    That is r . V^-1 r with V = I + Z D Z^T, by Woodbury's identity.
+
+    Args:
+        own: (s, k, f), Z: what each scenario has an effect of its own for.
+        variances: (f,), D: of these effects, over that of one evaluation.
+    """
+    scale = torch.tensor(variances, dtype=torch.float64).sqrt()
+    scaled = own.double() * scale
+    inner = torch.eye(len(variances), dtype=torch.float64) + scaled.transpose(1, 2) @ scaled
+    taken: Tensor = scale[:, None] * torch.linalg.inv(inner) * scale
+    return taken.float()
 
 
 def train(
@@ -174,8 +193,8 @@ def _fit(
     on_epoch: Callable[[Epoch], None] | None,
 ) -> Iterator[Epoch]:
     n = network.shape.n_attributes
-    batches = _Batches(training, n, settings.decline)
-    held = None if validation is None else _Batches(validation, n, settings.decline)
+    batches = _Batches(training, n, settings)
+    held = None if validation is None else _Batches(validation, n, settings)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     steps = settings.epochs * math.ceil(len(training) / settings.batch)
@@ -185,18 +204,13 @@ def _fit(
         network.train()
         losses = []
         for rows in torch.split(torch.randperm(len(training), generator=generator), settings.batch):
-            loss = _loss(
-                network(*batches.views(rows, generator)),
-                batches.scores[rows],
-                batches.weights[rows],
-                settings.between,
-            )
+            loss = batches.loss(network(*batches.views(rows, generator)), rows)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             losses.append(loss.item())
-        checked = None if held is None else _validate(network, held, settings, seed)
+        checked = None if held is None else _validate(network, held, seed)
         epoch = Epoch(number, sum(losses) / len(losses), checked)
         if on_epoch is not None:
             on_epoch(epoch)
@@ -214,16 +228,12 @@ def _fit(
 
 
 @torch.no_grad()
-def _validate(network: _Network, held: _Batches, settings: DistillSettings, seed: int) -> float:
+def _validate(network: _Network, held: _Batches, seed: int) -> float:
     """Loss on the same views of the validation scenarios after every pass."""
     network.eval()
     generator = torch.Generator().manual_seed(seed)
     rows = torch.arange(len(held.query_of))
-    losses = [
-        _loss(network(*held.views(part, generator)), held.scores[part], held.weights[part], settings.between)
-        * len(part)
-        for part in torch.split(rows, 1024)
-    ]
+    losses = [held.loss(network(*held.views(part, generator)), part) * len(part) for part in torch.split(rows, 1024)]
     return float(sum(losses)) / len(rows)
 
 
@@ -278,7 +288,9 @@ def _residual(network: _Network, examples: Examples, n: int) -> float:
     query = torch.from_numpy(examples.queries[examples.query_of])
     forecast = network(query, torch.from_numpy(examples.values[examples.values_of]), none, none, members)
     weights = torch.from_numpy(examples.weights)
-    return math.sqrt(float(_loss(forecast, torch.from_numpy(examples.scores), weights, 0.0)))
+    residual = (forecast - torch.from_numpy(examples.scores)) * weights
+    residual = (residual - residual.sum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)) * weights
+    return math.sqrt(float(residual.square().sum() / weights.sum()))
 
 
 def _single_steps(examples: Examples, n: int) -> tuple[npt.NDArray[np.int64], ...]:

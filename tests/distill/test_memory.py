@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,15 @@ from raise_agent.policies.memory import Memory
 from .world import ENCODER, GAINS, TABLE, N, expected_gain, make_world, query_of, states
 
 Doubles = npt.NDArray[np.float64]
-RIDGE, NOISE, BANDWIDTH = 2.0, 0.3, 3.0
+RIDGE, NOISE, BANDWIDTH, ANSWER_RIDGE = 1.0, 0.2, 3.0, 20.0
 WIDTH = 1 / np.sqrt(BANDWIDTH)
 """Length scale of the usual kernel that is the same on vectors of length 1."""
+PAIRS = list(combinations(range(N), 2))
 
 
 @cache
 def world() -> Examples:
-    """Some wordings of more scenarios than others, and padded rows."""
+    """Some wordings of more scenarios than others, padded rows, and questions that some scenarios did not score."""
     examples = make_world(43, 1, base_spread=1.0, noise=0.3, missing=0.2)
     weights = examples.weights.copy()
     weights[::3, 5:] = 0.0
@@ -40,34 +42,61 @@ def world() -> Examples:
 
 
 @cache
-def worth() -> Doubles:
-    """Of every question in every scenario above its worth in all, over its standard deviation."""
+def worth() -> tuple[Doubles, Doubles]:
+    """(scenarios, questions): what the query adds to a question's worth, in standard deviations of what is shown of it;
+    and how precisely that is known, over a question that is wholly scored and answered typically."""
     examples = world()
     members = (examples.subsets[..., None] >> np.arange(N) & 1).astype(float)
     held = [examples.weights[row] > 0 for row in range(len(examples))]
     inputs = [members[row, real] for row, real in enumerate(held)]
     scores = [examples.scores[row, real].astype(float) for row, real in enumerate(held)]
-    everyone = (
-        Ridge(alpha=RIDGE, fit_intercept=False)
-        .fit(np.concatenate([x - x.mean(axis=0) for x in inputs]), np.concatenate([y - y.mean() for y in scores]))
-        .coef_
-    )
-    found = np.array([Ridge(alpha=RIDGE).fit(x, y - x @ everyone).coef_ for x, y in zip(inputs, scores, strict=True)])
-    return np.asarray(found / found.std())
+    both = [np.stack([x[:, i] * x[:, j] for i, j in PAIRS], axis=1) for x in inputs]
+
+    def pooled(features: list[Doubles], wanted: list[Doubles]) -> Any:
+        centred = np.concatenate([x - x.mean(axis=0) for x in features])
+        return (
+            Ridge(alpha=RIDGE, fit_intercept=False).fit(centred, np.concatenate([y - y.mean() for y in wanted])).coef_
+        )
+
+    overlaps = pooled([np.hstack([x, z]) for x, z in zip(inputs, both, strict=True)], scores)[N:]
+    assert overlaps[PAIRS.index((0, 1))] > 0.1
+    assert overlaps[PAIRS.index((2, 3))] < -0.1
+    scores = [y - z @ overlaps for y, z in zip(scores, both, strict=True)]
+    mean = pooled(inputs, scores)
+    shown = np.array([Ridge(alpha=RIDGE).fit(x, y - x @ mean).coef_ for x, y in zip(inputs, scores, strict=True)])
+    resolution = np.array([[Ridge(alpha=RIDGE).fit(x, x[:, i]).coef_[i] for i in range(N)] for x in inputs])
+    factor = np.zeros_like(shown)
+    for i in range(N):
+        codes = examples.values[examples.values_of[:, i]].astype(float)
+        told = resolution[:, i] > 0
+        model = Ridge(alpha=ANSWER_RIDGE, fit_intercept=False)
+        model.fit(codes[told], shown[told, i] / resolution[told, i], sample_weight=resolution[told, i])
+        factor[:, i] = np.clip(1 + model.predict(codes) / max(mean[i], 0.1 * mean.max()), 0.1, 10)
+    factor *= examples.values_of != 0
+    shown = shown - resolution * mean * (factor - 1)
+    seen = resolution * factor
+    shown /= shown[seen > 0.1].std()
+    assert (seen == 0).any()
+    return np.divide(shown, seen, out=np.zeros_like(shown), where=seen > 0), resolution * factor**2
 
 
-def process(rows: Any) -> GaussianProcessRegressor:
-    """Fitted to these scenarios one by one."""
-    examples = world()
-    model = GaussianProcessRegressor(RBF(WIDTH), alpha=NOISE, optimizer=None)
-    return model.fit(examples.queries[examples.query_of[rows]].astype(float), worth()[rows])
+def predicted(rows: Any, queries: Any) -> Doubles:
+    """By a process fitted to these scenarios one by one, as each knows a question."""
+    examples, (adds, precise) = world(), worth()
+    means = []
+    for i in range(N):
+        told = rows[precise[rows, i] > 0]
+        model = GaussianProcessRegressor(RBF(WIDTH), alpha=NOISE / precise[told, i], optimizer=None)
+        model.fit(examples.queries[examples.query_of[told]].astype(float), adds[told, i])
+        means.append(model.predict(queries.astype(float)))
+    return np.stack(means, axis=1)
 
 
 def test_what_is_recalled_is_the_mean_of_a_gaussian_process_over_scenarios() -> None:
     memory, _ = remember(world(), 100)
     others = make_world(7, 2)
     queries = np.concatenate([others.queries, ENCODER.encode(["How much sleep is a problem?", "Zebra"])])
-    expected = process(np.arange(43)).predict(queries.astype(float))
+    expected = predicted(np.arange(43), queries)
     assert expected.std(axis=0).min() > 0.01
     recalled = recall(memory, replace(others, queries=queries)).queries
     np.testing.assert_allclose(recalled, expected, atol=1e-4)
@@ -79,8 +108,8 @@ def test_a_scenario_is_shown_what_a_fit_without_it_would_recall() -> None:
     _, shown = remember(world(), 100)
     assert shown.query_of.tolist() == list(range(43))
     for row in range(43):
-        query = world().queries[world().query_of[row]].astype(float)
-        expected = process(np.delete(np.arange(43), row)).predict(query[None])[0]
+        query = world().queries[world().query_of[row]]
+        expected = predicted(np.delete(np.arange(43), row), query[None])[0]
         np.testing.assert_allclose(shown.queries[row], expected, atol=1e-4)
 
 
@@ -101,9 +130,12 @@ def test_the_wordings_of_most_scenarios_are_kept_and_stand_for_all() -> None:
     within = np.linalg.cholesky(RBF(WIDTH)(memory.vectors.astype(float))).T
 
     def effects(rows: Any) -> Doubles:
-        design = np.concatenate([kernel[rows] / np.sqrt(NOISE), within])
-        wanted = np.concatenate([worth()[rows] / np.sqrt(NOISE), np.zeros((4, N))])
-        return np.asarray(np.linalg.lstsq(design, wanted, rcond=None)[0])
+        found = []
+        for adds, precise in zip(worth()[0][rows].T, worth()[1][rows].T, strict=True):
+            root = np.sqrt(precise / NOISE)
+            design = np.concatenate([kernel[rows] * root[:, None], within])
+            found.append(np.linalg.lstsq(design, np.concatenate([adds * root, np.zeros(4)]), rcond=None)[0])
+        return np.stack(found, axis=1)
 
     np.testing.assert_allclose(memory.effects, effects(np.arange(43)), atol=1e-4)
     for row in (0, 20, 42):

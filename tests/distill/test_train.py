@@ -17,7 +17,7 @@ import torch
 
 from raise_agent.distill.dataset import Examples
 from raise_agent.distill.settings import DistillSettings
-from raise_agent.distill.train import Epoch, Trained, _Batches, _loss, _Network, _validate, train
+from raise_agent.distill.train import Epoch, Trained, _Batches, _Network, _validate, train
 from raise_agent.errors import ConfigError
 from raise_agent.policies import AcquisitionPolicy, Answer, Ask
 from raise_agent.policies.folder import PolicyParts
@@ -105,7 +105,8 @@ def test_gains_are_the_conditional_expectations(kind: str) -> None:
         if index not in known
     ]
     assert np.abs(errors).max() < 0.2
-    assert np.abs(errors).mean() < 0.04
+    # Allowing for slopes of users' own, where there are none, costs a little where scores are noisy.
+    assert np.abs(errors).mean() < (0.05 if kind == "noisy" else 0.04)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -232,38 +233,65 @@ def test_nothing_is_dropped_out_where_the_network_is_measured() -> None:
 # The loss and the views
 
 
-def test_the_loss_is_within_scenarios_and_a_little_between_them() -> None:
-    rng = np.random.default_rng(0)
-    forecast, scores = rng.normal(size=(2, 5, 4))
-    weights = (rng.random((5, 4)) < 0.7).astype(np.float64)
-    weights[:, 0] = 1
-    within, between = [], []
-    for row in range(5):
-        residuals = [forecast[row, k] - scores[row, k] for k in range(4) if weights[row, k]]
-        mean = sum(residuals) / len(residuals)
-        within += [(residual - mean) ** 2 for residual in residuals]
-        between.append(mean**2)
-    for share in (0.0, 0.1, 2.0):
-        expected = sum(within) / len(within) + share * sum(between) / 5
-        loss = _loss(torch.from_numpy(forecast), torch.from_numpy(scores), torch.from_numpy(weights), share)
-        assert float(loss) == pytest.approx(expected, rel=1e-12)
+def sparse() -> Examples:
+    """Six scenarios of some evaluations each."""
+    examples = make_world(6, 1, base_spread=0.5, noise=0.1)
+    weights = (np.random.default_rng(0).random(examples.weights.shape) < 0.6).astype(np.float32)
+    return replace(examples, weights=weights)
 
 
-def test_a_constant_per_scenario_does_not_enter_the_loss_within() -> None:
-    generator = torch.Generator().manual_seed(0)
-    forecast, scores = torch.randn(2, 6, 5, generator=generator, dtype=torch.float64)
-    weights = (torch.rand(6, 5, generator=generator) < 0.6).double()
-    weights[:, 0] = 1
-    shifted = scores + 3 * torch.randn(6, 1, generator=generator, dtype=torch.float64)
-    loss, moved = (float(_loss(forecast, each, weights, 0.0)) for each in (scores, shifted))
-    assert moved == pytest.approx(loss, rel=1e-12)
-    assert float(_loss(forecast, shifted, weights, 0.1)) > loss
+@pytest.mark.parametrize(("levels", "slopes"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.3), (0.5, 0.3)])
+def test_the_loss_is_that_of_a_mixed_model(levels: float, slopes: float) -> None:
+    examples = sparse()
+    forecast = torch.from_numpy(np.random.default_rng(1).normal(size=examples.scores.shape)).float()
+    expected = 0.0
+    for row in range(len(examples)):
+        real = examples.weights[row] > 0
+        members = (examples.subsets[row, real][:, None] >> np.arange(N) & 1).astype(float)
+        covariance = np.eye(real.sum()) + levels + slopes * members @ members.T
+        residual = (forecast.numpy()[row] - examples.scores[row])[real]
+        expected += residual @ np.linalg.solve(covariance, residual)
+    batches = _Batches(examples, N, replace(SETTINGS, levels=levels, slopes=slopes))
+    loss = float(batches.loss(forecast, torch.arange(6)))
+    assert loss == pytest.approx(expected / examples.weights.sum(), rel=1e-5)
+
+
+def test_what_is_a_users_own_hardly_enters_the_loss_where_it_may_vary_without_bound() -> None:
+    examples = sparse()
+    batches = _Batches(examples, N, replace(SETTINGS, levels=1e4, slopes=1e4))
+    forecast = torch.from_numpy(np.random.default_rng(1).normal(size=examples.scores.shape)).float()
+    own = torch.from_numpy(np.random.default_rng(2).normal(size=(6, N))).float()
+    moved = forecast + 3 + (batches.members @ own[..., None])[..., 0]
+    rows = torch.arange(6)
+    assert float(batches.loss(moved, rows)) == pytest.approx(float(batches.loss(forecast, rows)), rel=0.01)
+
+
+def test_a_search_that_dwells_on_what_suits_its_user_does_not_mislead() -> None:
+    world = make_world(500, 5)
+    # To each user every question is worth more or less than to others, and what is worth most is scored with others.
+    own = np.random.default_rng(6).normal(size=(500, N)) * 0.5
+    members = (world.subsets[..., None] >> np.arange(N) & 1).astype(float)
+    scores = world.scores + np.einsum("skn,sn->sk", members, own - own.mean(axis=0))
+    singles = members.sum(axis=-1) <= 1
+    favourite = np.take_along_axis(members, own.argmax(axis=1)[:, None, None], axis=2)[..., 0] > 0
+    chosen = replace(world, scores=scores.astype(np.float32), weights=(singles | favourite).astype(np.float32))
+
+    def error(slopes: float) -> float:
+        settings = replace(SETTINGS, epochs=15, slopes=slopes)
+        made = train(chosen, None, settings, seed=0)
+        network = PolicyNetwork(made.shape, made.weights)
+        gains = [forecast_gains(network, word, {}) for word in GAINS]
+        exact = [[expected_gain(word, {}, i) for i in range(N)] for word in GAINS]
+        return float((np.asarray(gains) - exact).mean())
+
+    assert error(0.0) > 0.15
+    assert abs(error(10.0)) < 0.05
 
 
 @pytest.mark.parametrize("decline", [0.0, 0.3])
 def test_a_view_splits_what_was_evaluated_into_said_refused_and_to_come(decline: float) -> None:
     examples = make_world(60, 3, missing=0.4)
-    batches = _Batches(examples, N, decline)
+    batches = _Batches(examples, N, replace(SETTINGS, decline=decline))
     rows = torch.arange(60)
     query, values, answered, declined, asked = batches.views(rows, torch.Generator().manual_seed(0))
     torch.testing.assert_close(query, torch.from_numpy(examples.queries[examples.query_of]))
@@ -288,7 +316,9 @@ def test_a_view_splits_what_was_evaluated_into_said_refused_and_to_come(decline:
 
 def test_views_reach_every_point_on_the_way() -> None:
     examples = make_world(400, 3)
-    _, _, answered, _, asked = _Batches(examples, N, 0.0).views(torch.arange(400), torch.Generator().manual_seed(1))
+    _, _, answered, _, asked = _Batches(examples, N, replace(SETTINGS, decline=0.0)).views(
+        torch.arange(400), torch.Generator().manual_seed(1)
+    )
     full = torch.from_numpy(examples.subsets == (1 << N) - 1)
     seen = {tuple(row) for row in answered[full].int().tolist()}
     assert len(seen) == 1 << N
@@ -323,7 +353,7 @@ def test_the_best_epoch_on_validation_is_kept_and_training_stops_after_it() -> N
         for name, parameter in network.named_parameters():
             stored = result.weights["input.bias" if name == "mask.bias" else name]
             parameter.copy_(torch.from_numpy(stored.T if stored.ndim == 2 else stored))
-    assert _validate(network, _Batches(held, N, settings.decline), settings, 3) == pytest.approx(losses[best], rel=1e-6)
+    assert _validate(network, _Batches(held, N, settings), 3) == pytest.approx(losses[best], rel=1e-6)
 
 
 def test_without_validation_every_epoch_is_run_and_the_last_one_kept() -> None:
@@ -346,7 +376,7 @@ def test_validation_changes_neither_order_nor_views() -> None:
 def test_more_than_one_part_of_validation_is_averaged_over_scenarios() -> None:
     examples = make_world(1500, 4)
     network = _Network(trained("plain").shape, 0.0)
-    batches = _Batches(examples, N, 0.0)
+    batches = _Batches(examples, N, SETTINGS)
     batches.views = lambda rows, generator: (  # type: ignore[method-assign]
         batches.queries[batches.query_of[rows]],
         batches.values[batches.values_of[rows]],
@@ -358,8 +388,8 @@ def test_more_than_one_part_of_validation_is_averaged_over_scenarios() -> None:
     with torch.no_grad():
         network.eval()
         views = batches.views(rows, torch.Generator())
-        whole = float(_loss(network(*views), batches.scores, batches.weights, SETTINGS.between))
-    assert _validate(network, batches, SETTINGS, 0) == pytest.approx(whole, rel=1e-5)
+        whole = float(batches.loss(network(*views), rows))
+    assert _validate(network, batches, 0) == pytest.approx(whole, rel=1e-5)
 
 
 # Seeds and state
@@ -481,7 +511,8 @@ def test_the_untrained_forecast_starts_at_the_mean_score() -> None:
         ("decline", (-0.1, 1.0, math.nan, math.inf), (0.0, 0.99)),
         ("learning_rate", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
         ("weight_decay", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
-        ("between", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
+        ("levels", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
+        ("slopes", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
     ],
 )
 def test_settings_are_checked(name: str, wrong: tuple[float, ...], right: tuple[float, ...]) -> None:
