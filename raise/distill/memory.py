@@ -3,8 +3,8 @@
 Of the scores of one scenario a linear model with random slopes says what each question was worth to that user: a part
 that depends on the query, times a part that depends on the answer (a graver answer makes its question worth more,
 whatever the query), and a part of the user's own. What questions overlap is the same for all and taken off first. A
-search scores what looks good for its user; as each user has slopes of their own here, and a question that was hardly
-scored counts hardly, what a search chose to look at biases nothing.
+search scores what looks good for its user. As each user has slopes of their own here, and a question that was hardly
+scored counts hardly, that biases what is recalled little; means and overlaps, estimated for all users alike, it does.
 
 A Gaussian process over query vectors (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, section
 2.2) makes of these the worth of the questions for any query; its mean is what ``policies.memory`` recalls. Where there
@@ -38,12 +38,18 @@ _ANSWER_RIDGE = 20.0
 """So many scenarios with an answer tell half of what it changes."""
 _LEAST_FACTOR, _MOST_FACTOR = 0.1, 10.0
 """Of what an answer makes of a question's worth."""
+_LEAST_MEAN = 0.1
+"""Of a question's mean worth, over that of the one worth most, for factors."""
+_LEAST_SPREAD = 0.01
+"""Of worths, over the greatest mean worth: scenarios that agree better than this are taken to differ by that much."""
+_MOST_NUMBERS = 1 << 24
+"""In one array of a part of the scenarios."""
 _JITTER = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class _Worth:
-    """What scenarios say of their questions, (s, n) each.
+    """What scenarios say of their questions, (s, n) each but for ``mean``.
 
     A question's worth to a user is ``factor * (mean + what the query adds) + the user's own``; ``shown`` estimates
     ``resolution * factor * what the query adds``.
@@ -53,6 +59,8 @@ class _Worth:
     """In score points."""
     resolution: Tensor
     """How much of a worth the scenario's evaluations show, from 0 (the question was not among them) to 1."""
+    mean: Tensor
+    """(n,): what questions are worth on average, in score points."""
     factor: Tensor
     """What the answer makes of the question's worth, about 1; 0 where the profile holds none."""
 
@@ -67,7 +75,8 @@ def remember(examples: Examples, most: int) -> tuple[Memory, Examples]:
     with one_thread():
         worth = _worth(examples)
         known = worth.resolution * worth.factor > _LEAST_FACTOR
-        shown = worth.shown / max(float(worth.shown[known].std(correction=0)) if known.any() else 0.0, 1e-12)
+        spread = float(worth.shown[known].std(correction=0)) if known.any() else 0.0
+        shown = worth.shown / max(spread, _LEAST_SPREAD * float(worth.mean.abs().max()), 1e-12)
         wording = torch.from_numpy(examples.query_of)
         counts = torch.bincount(wording, minlength=len(examples.queries))
         kept = torch.argsort(counts, descending=True, stable=True)[:most].sort().values
@@ -120,8 +129,8 @@ def _worth(examples: Examples) -> _Worth:
     inverse = torch.linalg.inv(product + ridge)
     shown = (inverse @ (total - product @ mean))[..., 0]
     resolution = (inverse @ product).diagonal(dim1=1, dim2=2)
-    factor = _factors(examples, shown, resolution, mean[:, 0])
-    return _Worth(shown - resolution * mean[:, 0] * (factor - 1), resolution, factor)
+    factor, changed = _answers(examples, shown, resolution, mean[:, 0])
+    return _Worth(shown - resolution * changed, resolution, mean[:, 0], factor)
 
 
 def _overlaps(examples: Examples) -> Tensor:
@@ -137,19 +146,25 @@ def _overlaps(examples: Examples) -> Tensor:
     return effects[n:]
 
 
-def _factors(examples: Examples, shown: Tensor, resolution: Tensor, mean: Tensor) -> Tensor:
-    """(s, n): ridge regressions of worths on the codes of answers, as shares of the mean worth."""
+def _answers(examples: Examples, shown: Tensor, resolution: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """What answers make of their questions' mean worth, (s, n) each: a factor, and the change in score points.
+
+    Ridge regressions of worths on the codes of answers. A question that is worth next to nothing on average, or less,
+    has changes and no factors: there is nothing to be a share of.
+    """
     values, values_of = torch.from_numpy(examples.values).double(), torch.from_numpy(examples.values_of)
-    # A question that is worth next to nothing is worth that little whatever the answer.
-    typical = mean.clamp(min=max(_LEAST_FACTOR * float(mean.max()), 1e-12))
     ridge = _ANSWER_RIDGE * torch.eye(values.shape[1], dtype=torch.float64)
-    factors = []
+    least = max(_LEAST_MEAN * float(mean.max()), 1e-12)
+    factors, changes = torch.ones_like(shown), torch.zeros_like(shown)
     for i in range(values_of.shape[1]):
         codes = values[values_of[:, i]]
         weighted = codes * resolution[:, i, None]
-        change = codes @ torch.linalg.solve(weighted.T @ codes + ridge, codes.T @ shown[:, i])
-        factors.append((1 + change / typical[i]).clamp(_LEAST_FACTOR, _MOST_FACTOR))
-    return torch.stack(factors, dim=1) * (values_of != 0)
+        changes[:, i] = codes @ torch.linalg.solve(weighted.T @ codes + ridge, codes.T @ shown[:, i])
+        if mean[i] >= least:
+            factors[:, i] = (1 + changes[:, i] / mean[i]).clamp(_LEAST_FACTOR, _MOST_FACTOR)
+            changes[:, i] = mean[i] * (factors[:, i] - 1)
+    held = values_of != 0
+    return factors * held, torch.where(held, changes, -mean)
 
 
 def _parts(examples: Examples) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -157,7 +172,9 @@ def _parts(examples: Examples) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     evaluation, (s, k, n); scores, (s, k); and weights, (s, k)."""
     subsets, bits = torch.from_numpy(examples.subsets), torch.arange(examples.values_of.shape[1])
     scores, weights = torch.from_numpy(examples.scores).double(), torch.from_numpy(examples.weights).double()
-    for rows in torch.split(torch.arange(len(examples)), 1024):
+    features = len(bits) * (len(bits) + 1) // 2
+    size = max(1, min(1024, _MOST_NUMBERS // (features * scores.shape[1])))
+    for rows in torch.split(torch.arange(len(examples)), size):
         yield (subsets[rows][..., None] >> bits & 1).double(), scores[rows], weights[rows]
 
 
@@ -170,4 +187,4 @@ def _pairs(members: Tensor) -> Tensor:
 def _within(features: Tensor, weights: Tensor) -> Tensor:
     """Features of evaluations, less their scenario's mean; zeros where there is no evaluation."""
     weight = weights[..., None]
-    return (features - (features * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)) * weight
+    return (features - (features * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1)) * weight

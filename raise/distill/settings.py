@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from raise_agent.errors import ConfigError
 from raise_agent.policies.network import LARGEST
 
+_LONGEST_CODE = 4096
+"""Time grows with its cube."""
+_MOST_VARIANCE = 1e4
+"""Beyond it single precision cannot tell what is left of a residual."""
+
 
 @dataclass(frozen=True, slots=True)
 class DistillSettings:
@@ -23,7 +28,7 @@ class DistillSettings:
     """Most wordings of training whose vectors the policy keeps, to recall what was found for them; 0 keeps none, and
     the network reads the query's vector instead."""
     value_dimension: int = 64
-    """Length of the code of an answer; a power of two, 16 to 65,536."""
+    """Length of the code of an answer; a power of two, 16 to 4,096."""
     hidden: int = 128
     """Width of both hidden layers, 1 to 65,536."""
     epochs: int = 40
@@ -37,10 +42,10 @@ class DistillSettings:
     dropout: float = 0.1
     """Of the query vector and of hidden units, at least 0, below 1."""
     levels: float = 0.5
-    """Variance of how safe a bare answer is from user to user, over that of one evaluation; 0 or more."""
+    """Variance of how safe a bare answer is from user to user, over that of one evaluation; 0 to 10,000."""
     slopes: float = 0.3
     """Variance of what a question is worth from user to user, in ways no question reveals, over that of one evaluation;
-    0 or more."""
+    0 to 10,000."""
     decline: float = 0.1
     """Share of the unasked attributes that are marked as declined in training, at least 0, below 1."""
 
@@ -50,8 +55,8 @@ class DistillSettings:
         if not 0 <= self.memory <= LARGEST:
             raise ConfigError(f"distill.memory must be a number of wordings from 0 to {LARGEST}, not {self.memory}")
         size = self.value_dimension
-        if not (16 <= size <= LARGEST and size & (size - 1) == 0):
-            raise ConfigError(f"distill.value_dimension must be a power of two from 16 to {LARGEST}, not {size}")
+        if not (16 <= size <= _LONGEST_CODE and size & (size - 1) == 0):
+            raise ConfigError(f"distill.value_dimension must be a power of two from 16 to {_LONGEST_CODE}, not {size}")
         if self.hidden > LARGEST:
             raise ConfigError(f"distill.hidden must be {LARGEST} or less, not {self.hidden}")
         for name in ("hidden", "epochs", "patience", "batch"):
@@ -60,6 +65,9 @@ class DistillSettings:
         for name in ("dropout", "decline"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"distill.{name} must be at least 0 and below 1, not {getattr(self, name)}")
-        for name in ("learning_rate", "weight_decay", "levels", "slopes"):
+        for name in ("levels", "slopes"):
+            if not 0 <= getattr(self, name) <= _MOST_VARIANCE:
+                raise ConfigError(f"distill.{name} must be from 0 to {_MOST_VARIANCE:,.0f}, not {getattr(self, name)}")
+        for name in ("learning_rate", "weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"distill.{name} must be 0 or more, not {getattr(self, name)}")

@@ -142,14 +142,38 @@ def test_the_wordings_of_most_scenarios_are_kept_and_stand_for_all() -> None:
         np.testing.assert_allclose(shown.queries[row], kernel[row] @ effects(np.delete(np.arange(43), row)), atol=1e-4)
 
 
-@pytest.mark.parametrize(("scenarios", "evaluations"), [(1, 1), (1, 16), (2, 1), (3, 2)])
+@pytest.mark.parametrize(("scenarios", "evaluations"), [(1, 1), (1, 2), (1, 16), (2, 1), (3, 2)])
 def test_tiny_data_gives_a_memory(scenarios: int, evaluations: int) -> None:
     examples = make_world(4, 1)
     rows = {name: getattr(examples, name)[:scenarios] for name in ("query_of", "values_of")}
     cut = {name: getattr(examples, name)[:scenarios, :evaluations] for name in ("subsets", "scores", "weights")}
     memory, shown = remember(replace(examples, **rows, **cut), 8)
     assert not list(memory.faults(ENCODER.dimension, N))
-    assert np.isfinite(shown.queries).all()
+    assert np.abs(shown.queries).max() < 100
+
+
+def test_one_question_alone_is_remembered() -> None:
+    examples = make_world(40, 1)
+    two = {name: getattr(examples, name)[:, :2] for name in ("subsets", "scores", "weights")}
+    alone = replace(examples, values_of=examples.values_of[:, :1], **two)
+    memory, shown = remember(alone, 100)
+    assert memory.effects.shape == (10, 1)
+    money, sleep = shown.queries[::2, 0], shown.queries[1::2, 0]
+    assert money.min() > sleep.max()
+
+
+@pytest.mark.parametrize("harmful", [(0,), (0, 1, 2, 3)])
+def test_questions_that_do_harm_are_remembered_as_well_as_those_that_help(harmful: tuple[int, ...]) -> None:
+    examples = make_world(40, 0)
+    members = (examples.subsets[..., None] >> np.arange(N) & 1).astype(float)
+    mean = np.where(np.isin(np.arange(N), harmful), -0.3, 0.3)
+    word = np.where(np.arange(40) % 2, 0.1, -0.1)
+    answers = 0.15 * np.where(examples.values_of == examples.values_of[0], 1.0, -1.0)
+    own = 0.05 * np.random.default_rng(0).normal(size=(40, N))
+    scores = 3.0 + np.einsum("skn,sn->sk", members, mean + word[:, None] + answers + own)
+    _, shown = remember(replace(examples, scores=scores.astype(np.float32)), 100)
+    for i in range(N):
+        assert np.corrcoef(shown.queries[:, i], word)[0, 1] > 0.8
 
 
 def test_any_number_of_threads_gives_the_same_bytes() -> None:

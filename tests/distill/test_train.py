@@ -502,7 +502,7 @@ def test_the_untrained_forecast_starts_at_the_mean_score() -> None:
     [
         ("min_gain", (math.nan, math.inf, -math.inf), (0.0, -1.0, 2.5)),
         ("memory", (-1, 65537), (0, 1, 65536)),
-        ("value_dimension", (0, 8, 15, 24, 131072, -16), (16, 64, 65536)),
+        ("value_dimension", (0, 8, 15, 24, 8192, -16), (16, 64, 4096)),
         ("hidden", (0, -1, 65537), (1, 65536)),
         ("epochs", (0, -1), (1,)),
         ("patience", (0, -1), (1,)),
@@ -511,8 +511,8 @@ def test_the_untrained_forecast_starts_at_the_mean_score() -> None:
         ("decline", (-0.1, 1.0, math.nan, math.inf), (0.0, 0.99)),
         ("learning_rate", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
         ("weight_decay", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
-        ("levels", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
-        ("slopes", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
+        ("levels", (-1e-3, math.nan, 1e5), (0.0, 1e4)),
+        ("slopes", (-1e-3, math.nan, 1e5), (0.0, 1e4)),
     ],
 )
 def test_settings_are_checked(name: str, wrong: tuple[float, ...], right: tuple[float, ...]) -> None:
