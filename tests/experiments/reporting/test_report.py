@@ -130,7 +130,11 @@ def test_fewer_scenarios_and_answers_can_be_asked_for(folder: Path, run: RunFold
         ReportSettings(answers=-1)
 
 
-def test_answers_and_judgements_of_a_served_model_come_from_the_store(tmp_path: Path) -> None:
+def test_answers_and_judgements_of_a_served_model_come_from_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A store of the same relative name may lie in the folder that tests are run from.
+    monkeypatch.chdir(tmp_path)
     methods = "evaluate.methods=[none,random,full]"
     with running(StandIn()) as server:
         where = ("llm=vllm", f"llm.base_url={server.base_url}", "data.n=24", "budget=2")
