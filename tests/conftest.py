@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,17 @@ def render_only(patch: pytest.MonkeyPatch, *formats: str) -> None:
             render(figure, file, format=format, **more)
 
     patch.setattr(Figure, "savefig", savefig)
+
+
+@pytest.fixture(autouse=True)
+def no_handlers_left() -> Iterator[None]:
+    """Hydra's handlers outlive a command, and the stream that a test captured, which is closed after it."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler in [each for each in root.handlers if type(each) in (logging.StreamHandler, logging.FileHandler)]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture
