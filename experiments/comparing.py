@@ -126,8 +126,7 @@ def _held_against(
         if cfg.steps:
             # Nobody asks everything in the order of the table.
             for name in (name for name in talks if name != "full"):
-                known = oracle if name == "oracle" else None
-                steps[name] = prefix_scores(runner, scenarios, talks[name]) if known is None else known
+                steps[name] = (oracle if name == "oracle" else None) or prefix_scores(runner, scenarios, talks[name])
     except LimitReached as stop:
         _log.warning("%s: the methods are compared, but not all that they are held against is scored", stop)
     return oracle, calibration, steps

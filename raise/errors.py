@@ -48,6 +48,17 @@ class MissingExtraError(RaiseError):
         super().__init__(f"{what} needs an optional dependency: pip install 'raise-agent[{extra}]'")
 
 
+def refuse_below_one(settings: object, section: str, *names: str) -> None:
+    """Refuse settings that must be 1 or more; ``section`` is what stands before their names, such as ``build.``.
+
+    Raises:
+        ConfigError: one is less.
+    """
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise ConfigError(f"{section}{name} must be 1 or more, not {getattr(settings, name)}")
+
+
 def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
     """The tail of an error text: the nearest valid name if one is near, then all of them.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raise_agent.errors import ConfigError, did_you_mean
+from raise_agent.errors import ConfigError, did_you_mean, refuse_below_one
 from raise_agent.planners import available_planners
 from raise_agent.planners.contract import OBJECTIVES
 from raise_agent.planners.families import make_family
@@ -121,9 +121,7 @@ def design_from(cfg: DictConfig) -> Design:
             raise ConfigError(f"noise must be standard deviations in score points, 0 or more, not {noise}")
     if not design.noises or len(set(design.noises)) != len(design.noises):
         raise ConfigError("noise must name one standard deviation or more, each once")
-    for name in ("instances", "workers", "strategies_at"):
-        if getattr(design, name) < 1:
-            raise ConfigError(f"{name} must be 1 or more, not {getattr(design, name)}")
+    refuse_below_one(design, "", "instances", "workers", "strategies_at")
     if design.objective not in OBJECTIVES:
         raise ConfigError(f"unknown objective {design.objective!r}: {did_you_mean(design.objective, OBJECTIVES)}")
     for planner in planners:
@@ -234,9 +232,7 @@ def _check_ground(ground: Ground) -> None:
 
 def _check_learning(design: Design) -> None:
     learning = design.learning
-    for name in ("evaluations", "instances"):
-        if getattr(learning, name) < 1:
-            raise ConfigError(f"learning.{name} must be 1 or more, not {getattr(learning, name)}")
+    refuse_below_one(learning, "learning.", "evaluations", "instances")
     if learning.seed < 0 or learning.seed in design.seeds:
         raise ConfigError(
             f"learning.seed must be 0 or more and not among seeds, so that other instances are searched "

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from raise_agent.data.records import DOMAINS
-from raise_agent.errors import ConfigError, did_you_mean
+from raise_agent.errors import ConfigError, did_you_mean, refuse_below_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,7 @@ class SyntheticSettings:
     """Shares of the situations; empty takes the attribute table's."""
 
     def __post_init__(self) -> None:
-        for name in ("n", "queries", "attempts", "rounds"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"build.{name} must be 1 or more, not {getattr(self, name)}")
+        refuse_below_one(self, "build.", "n", "queries", "attempts", "rounds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,7 @@ class PostSettings:
     """Subreddit -> its domain, beside the paper's 16 or in their place."""
 
     def __post_init__(self) -> None:
-        for name in ("keep", "attempts", "shortest"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"build.{name} must be 1 or more, not {getattr(self, name)}")
+        refuse_below_one(self, "build.", "keep", "attempts", "shortest")
         if self.longest < self.shortest:
             raise ConfigError(f"build.longest must be build.shortest={self.shortest} or more, not {self.longest}")
         for subreddit, domain in self.domains.items():

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from raise_agent.policies.memory import Memory
 
-from .dataset import Examples
+from .dataset import Examples, known_in
 from .threads import one_thread
 
 _BANDWIDTH = 3.0
@@ -136,11 +136,12 @@ def _worth(examples: Examples) -> _Worth:
 def _overlaps(examples: Examples) -> Tensor:
     """(n (n - 1) / 2,): what each two questions bring together, above what each brings alone; the same for all."""
     n = examples.values_of.shape[1]
-    product, total = 0.0 * torch.eye(n * (n + 1) // 2, dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    features = n * (n + 1) // 2
+    product, total = torch.zeros(features, features).double(), torch.zeros(features).double()
     for members, scores, weights in _parts(examples):
         both = _within(torch.cat([members, _pairs(members)], dim=-1), weights).flatten(0, 1)
-        product = product + both.T @ both
-        total = total + both.T @ scores.flatten()
+        product += both.T @ both
+        total += both.T @ scores.flatten()
     product.diagonal().add_(_RIDGE)
     effects: Tensor = torch.linalg.solve(product, total)
     return effects[n:]
@@ -170,12 +171,11 @@ def _answers(examples: Examples, shown: Tensor, resolution: Tensor, mean: Tensor
 def _parts(examples: Examples) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """A part at a time, since all would take as much memory as training does: which questions were known in each
     evaluation, (s, k, n); scores, (s, k); and weights, (s, k)."""
-    subsets, bits = torch.from_numpy(examples.subsets), torch.arange(examples.values_of.shape[1])
+    n = examples.values_of.shape[1]
     scores, weights = torch.from_numpy(examples.scores).double(), torch.from_numpy(examples.weights).double()
-    features = len(bits) * (len(bits) + 1) // 2
-    size = max(1, min(1024, _MOST_NUMBERS // (features * scores.shape[1])))
+    size = max(1, min(1024, _MOST_NUMBERS // (n * (n + 1) // 2 * scores.shape[1])))
     for rows in torch.split(torch.arange(len(examples)), size):
-        yield (subsets[rows][..., None] >> bits & 1).double(), scores[rows], weights[rows]
+        yield torch.from_numpy(known_in(examples.subsets[rows.numpy()], n)).double(), scores[rows], weights[rows]
 
 
 def _pairs(members: Tensor) -> Tensor:

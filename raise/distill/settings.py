@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from raise_agent.errors import ConfigError
+from raise_agent.errors import ConfigError, refuse_below_one
 from raise_agent.policies.network import LARGEST
 
 _LONGEST_CODE = 4096
@@ -59,9 +59,7 @@ class DistillSettings:
             raise ConfigError(f"distill.value_dimension must be a power of two from 16 to {_LONGEST_CODE}, not {size}")
         if self.hidden > LARGEST:
             raise ConfigError(f"distill.hidden must be {LARGEST} or less, not {self.hidden}")
-        for name in ("hidden", "epochs", "patience", "batch"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"distill.{name} must be 1 or more, not {getattr(self, name)}")
+        refuse_below_one(self, "distill.", "hidden", "epochs", "patience", "batch")
         for name in ("dropout", "decline"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"distill.{name} must be at least 0 and below 1, not {getattr(self, name)}")

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import aiohttp
 from yarl import URL
 
-from raise_agent.errors import ConfigError
+from raise_agent.errors import ConfigError, refuse_below_one
 
 from .endpoints import Endpoint, Route, Switchboard
 from .failures import CallFailed, Failure
@@ -56,9 +56,7 @@ class ClientSettings:
     def __post_init__(self) -> None:
         if self.concurrency is not None and self.concurrency < 1:
             raise ConfigError(f"llm.client.concurrency must be 1 or more, or null to find out, not {self.concurrency}")
-        for name in ("max_concurrency", "attempts"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"llm.client.{name} must be 1 or more, not {getattr(self, name)}")
+        refuse_below_one(self, "llm.client.", "max_concurrency", "attempts")
         for name in ("timeout", "connect_timeout", "patience"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"llm.client.{name} must be a number of seconds above 0, not {getattr(self, name)}")
