@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,6 +88,12 @@ def render_only(patch: pytest.MonkeyPatch, *formats: str) -> None:
             render(figure, file, format=format, **more)
 
     patch.setattr(Figure, "savefig", savefig)
+
+
+def pytest_configure() -> None:
+    """A shell starts what it runs in the background deaf to interrupts, and so would be the commands of tests."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
