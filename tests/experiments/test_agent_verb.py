@@ -443,12 +443,13 @@ def test_told_to_end_it_ends_in_an_answer_too_and_cleans_up(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(agent, "Terminal", Typed)
     monkeypatch.setattr(agent.NoAnswer, "respond", respond)
-    before = signal.getsignal(number)
+    # A test run that is to outlive its terminal is started deaf to SIGHUP.
+    started = signal.signal(number, signal.SIG_DFL)
     done = talk(["Should I?", "what follows is not read"], ORDER, "budget=0", status=130)
     assert "part two" not in done.stdout + done.stderr
     assert "Broken off" not in done.stdout
     assert number.name in done.stderr
-    assert signal.getsignal(number) is before
+    assert signal.signal(number, started) is signal.SIG_DFL
     assert list(tmp_path.iterdir()) == []
 
 
