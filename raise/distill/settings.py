@@ -31,9 +31,9 @@ class DistillSettings:
     """Length of the code of an answer; a power of two, 16 to 4,096."""
     hidden: int = 128
     """Width of both hidden layers, 1 to 65,536."""
-    epochs: int = 40
+    epochs: int = 80
     """Most passes over the scenarios; the best one on validation scenarios is kept."""
-    patience: int = 8
+    patience: int = 16
     """Passes without a better validation loss before training stops."""
     batch: int = 64
     """Scenarios a step, each with all its evaluations."""
@@ -48,6 +48,8 @@ class DistillSettings:
     0 to 10,000."""
     decline: float = 0.1
     """Share of the unasked attributes that are marked as declined in training, at least 0, below 1."""
+    overheard: float = 0.25
+    """Mean number of answers that the network is told in training beside those of the evaluated subset, 0 or more."""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.min_gain):
@@ -66,6 +68,6 @@ class DistillSettings:
         for name in ("levels", "slopes"):
             if not 0 <= getattr(self, name) <= _MOST_VARIANCE:
                 raise ConfigError(f"distill.{name} must be from 0 to {_MOST_VARIANCE:,.0f}, not {getattr(self, name)}")
-        for name in ("learning_rate", "weight_decay"):
+        for name in ("learning_rate", "weight_decay", "overheard"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"distill.{name} must be 0 or more, not {getattr(self, name)}")

@@ -7,6 +7,10 @@ expectation over answers that the agent cannot know yet, which is what a policy 
 that the user has no value for, and random ones outside T, are marked as declined: a declined question tells
 nothing.
 
+What one answer says of another question would be seen only where a search happened to ask both. So now and then S holds
+an answer from outside T too, overheard as it were, and the forecast takes back what that answer brings by itself: the
+score is still that of T, but everything the network says of T's questions it now says having heard the other.
+
 How safe a bare answer is, and what a question is worth, differ between users in ways no question reveals, and a search
 scores what turned out good for its user. A forecast fitted to all evaluations alike would take that for what the
 question brings to everybody. So the loss is that of a linear mixed model (Laird and Ware, Biometrics 38, 1982): each
@@ -71,10 +75,14 @@ class _Network(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, query: Tensor, values: Tensor, answered: Tensor, declined: Tensor, asked: Tensor) -> Tensor:
-        """Forecast (s, k) scores of asking ``asked`` (s, k, n) next; ``query`` (s, d), ``values`` (s, n, v)."""
+        """Forecast (s, k) scores of asking ``asked`` (s, k, n) next, -1 where an answer is taken back.
+
+        ``query`` is (s, d), ``values`` (s, n, v), the rest (s, k, n).
+        """
         s, k, n = answered.shape
-        shown = (answered[..., None] * values[:, None]).reshape(s, k, -1)
-        mixed = self.query(self.dropout(query))[:, None] + self.value(shown)
+        # Each answer goes through its weights once, however many of the scenario's k states hold it.
+        weights = self.value.weight.reshape(-1, n, values.shape[-1])
+        mixed = self.query(self.dropout(query))[:, None] + answered @ torch.einsum("snv,hnv->snh", values, weights)
         mixed = mixed + self.mask(torch.cat([answered, declined], dim=-1))
         hidden = self.dropout(torch.relu(mixed))
         out = self.output(self.dropout(torch.relu(self.hidden(hidden))))
@@ -112,21 +120,27 @@ class _Batches:
         self.weights = torch.from_numpy(examples.weights)
         self.own = torch.cat([self.members, torch.ones_like(self.members[..., :1])], dim=-1) * self.weights[..., None]
         self.taken = _taken(self.own, [settings.slopes] * n + [settings.levels])
-        self.decline = settings.decline
+        self.decline, self.overheard = settings.decline, settings.overheard
 
     def views(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Network inputs for these scenarios, each evaluation seen from a random point on the way to it."""
-        members = self.members[rows]
-        keep = torch.rand(members.shape[:2], generator=generator)[..., None]
-        asked = members * (torch.rand(members.shape, generator=generator) < keep)
-        refused = (1 - members) * (torch.rand(members.shape, generator=generator) < self.decline)
-        has = (self.values_of[rows] != 0)[:, None]
+
+        def drawn(among: Tensor, share: Tensor | float) -> Tensor:
+            return among * (torch.rand(among.shape, generator=generator) < share)
+
+        def uniform() -> Tensor:
+            return torch.rand(members.shape[:2], generator=generator)[..., None]
+
+        members, has = self.members[rows], (self.values_of[rows] != 0)[:, None]
+        asked, others = drawn(members, uniform()), 1 - members
+        beside = has * drawn(others, 2 * self.overheard * uniform() / others.sum(dim=-1, keepdim=True).clamp(min=1))
+        refused = drawn(others - beside, self.decline)
         return (
             self.queries[self.query_of[rows]],
             self.values[self.values_of[rows]],
-            asked * has,
+            asked * has + beside,
             refused + asked * ~has,
-            members - asked,
+            members - asked - beside,
         )
 
     def loss(self, forecast: Tensor, rows: Tensor) -> Tensor:

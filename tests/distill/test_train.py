@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 import torch
 
-from raise_agent.distill.dataset import Examples
+from raise_agent.distill.dataset import Examples, examples_of
 from raise_agent.distill.settings import DistillSettings
 from raise_agent.distill.train import Epoch, Trained, _Batches, _Network, _validate, train
 from raise_agent.errors import ConfigError
 from raise_agent.policies import AcquisitionPolicy, Answer, Ask
 from raise_agent.policies.folder import PolicyParts
 from raise_agent.policies.network import PolicyNetwork
+from raise_agent.scenario import Profile, Scenario
 
 from .world import (
     ENCODER,
@@ -106,6 +107,27 @@ def test_gains_are_the_conditional_expectations(kind: str) -> None:
     ]
     assert np.abs(errors).max() < 0.2
     assert np.abs(errors).mean() < 0.04
+
+
+@pytest.mark.parametrize("overheard", [0.5, 0.0])
+def test_what_an_answer_says_of_questions_that_were_never_asked_after_it_is_overheard(overheard: float) -> None:
+    """The first answer says which of two other questions is worth a point; no evaluated subset holds it with either.
+
+    So it may as well be that the answers are worth so much together: a part of it is learned as that.
+    """
+    rng = np.random.default_rng(0)
+    scenarios, scores = [], {}
+    for number in range(400):
+        answers = tuple(str(answer) for answer in rng.choice(["high", "low"], size=N))
+        scenarios.append(Scenario(str(number), "Life", query_of("money"), Profile(KEYS, answers)))
+        worth = (0.0, 0.0, 1.0, 0.0) if answers[0] == "high" else (0.0, 0.0, 0.0, 1.0)
+        scores[scenarios[-1].digest] = {0: 2.0, **{1 << i: 2.0 + worth[i] for i in range(N)}}
+    examples = examples_of(scenarios, scores, ENCODER, VALUE_ENCODER)
+    network = network_of(train(examples, None, replace(SETTINGS, overheard=overheard), seed=0))
+    for answer, sign in (("high", 1), ("low", -1)):
+        gains = forecast_gains(network, "money", {0: answer})
+        told = sign * (gains[2] - gains[3])
+        assert 0.3 < told < 1.1 if overheard else abs(told) < 0.1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -290,7 +312,7 @@ def test_a_search_that_dwells_on_what_suits_its_user_does_not_mislead() -> None:
 @pytest.mark.parametrize("decline", [0.0, 0.3])
 def test_a_view_splits_what_was_evaluated_into_said_refused_and_to_come(decline: float) -> None:
     examples = make_world(60, 3, missing=0.4)
-    batches = _Batches(examples, N, replace(SETTINGS, decline=decline))
+    batches = _Batches(examples, N, replace(SETTINGS, decline=decline, overheard=0.0))
     rows = torch.arange(60)
     query, values, answered, declined, asked = batches.views(rows, torch.Generator().manual_seed(0))
     torch.testing.assert_close(query, torch.from_numpy(examples.queries[examples.query_of]))
@@ -313,9 +335,24 @@ def test_a_view_splits_what_was_evaluated_into_said_refused_and_to_come(decline:
         assert set(array.flatten().tolist()) <= {0.0, 1.0}
 
 
+def test_an_answer_that_is_overheard_is_taken_back_from_the_score() -> None:
+    examples = make_world(400, 3, missing=0.4)
+    batches = _Batches(examples, N, replace(SETTINGS, overheard=0.6))
+    _, _, answered, declined, asked = batches.views(torch.arange(400), torch.Generator().manual_seed(0))
+    members = torch.from_numpy(examples.subsets[..., None] >> np.arange(N) & 1)
+    has = torch.from_numpy(examples.values_of != 0)[:, None].expand(members.shape)
+    torch.testing.assert_close(answered + declined * members + asked, members.float())
+    beside = (answered * (1 - members)).bool()
+    assert (asked == -1).equal(beside)
+    assert not (beside & ~has).any(), "a question without an answer cannot be overheard"
+    assert not (beside & declined.bool()).any()
+    room = members.sum(dim=-1) < N
+    assert beside.sum(dim=-1)[room].float().mean() / has.float().mean() == pytest.approx(0.6, abs=0.03)
+
+
 def test_views_reach_every_point_on_the_way() -> None:
     examples = make_world(400, 3)
-    _, _, answered, _, asked = _Batches(examples, N, replace(SETTINGS, decline=0.0)).views(
+    _, _, answered, _, asked = _Batches(examples, N, replace(SETTINGS, decline=0.0, overheard=0.0)).views(
         torch.arange(400), torch.Generator().manual_seed(1)
     )
     full = torch.from_numpy(examples.subsets == (1 << N) - 1)
