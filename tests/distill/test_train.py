@@ -547,6 +547,7 @@ def test_the_untrained_forecast_starts_at_the_mean_score() -> None:
         ("decline", (-0.1, 1.0, math.nan, math.inf), (0.0, 0.99)),
         ("learning_rate", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
         ("weight_decay", (-1e-3, math.nan, math.inf), (0.0, 1.0)),
+        ("overheard", (-0.1, math.nan, math.inf), (0.0, 3.0)),
         ("levels", (-1e-3, math.nan, 1e5), (0.0, 1e4)),
         ("slopes", (-1e-3, math.nan, 1e5), (0.0, 1e4)),
     ],
