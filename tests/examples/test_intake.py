@@ -19,24 +19,23 @@ BRANCHES = {
     "an illness": {"medicines", "pain", "prospects"},
     "none of these": set[str](),
 }
+FOLLOWERS = set().union(*BRANCHES.values())
 
 
 def test_only_the_questions_of_what_weighs_most_apply() -> None:
     table = load_table(str(FILE))
-    followers = set().union(*BRANCHES.values())
-    assert set(table.keys) == {"burden", "mood"} | followers
+    assert set(table.keys) == {"burden", "mood"} | FOLLOWERS
     for scenario in synthetic_scenarios(table, 2000, 0):
         values = dict(zip(table.keys, scenario.profile.values, strict=True))
-        applying = {key for key in followers if values[key] != "does not apply"}
+        applying = {key for key in FOLLOWERS if values[key] != "does not apply"}
         assert applying == BRANCHES[str(values["burden"])]
 
 
 def test_questions_that_apply_are_worth_more() -> None:
     table = load_table(str(FILE))
     model, scenarios = SimulatedSafetyModel(table), synthetic_scenarios(table, 500, 0)
-    keys = set().union(*BRANCHES.values())
     worth: dict[bool, list[float]] = {True: [], False: []}
-    for key in sorted(keys):
+    for key in sorted(FOLLOWERS):
         subsets = [0, 1 << table.index(key)]
         outcomes = model.evaluate(
             [EvaluationRequest(scenario, subset, 0) for scenario in scenarios for subset in subsets]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import selectors
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 
@@ -21,6 +22,7 @@ from raise_agent.models.served.throughput import Evaluated, Step, Throughput, gr
 from .stand_in import Body, Fault, Faults, Server, StandIn, always, running
 
 TABLE = penguin_table()
+Result = TypeVar("Result")
 
 
 def settings(*urls: str, **more: object) -> ServedSettings:
@@ -208,24 +210,43 @@ class Hasty(selectors.DefaultSelector):
         return ready
 
 
-def test_throughput_rises_to_the_servers_capacity_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop in which only waiting takes time, and none of ours."""
     selector = Hasty()
     monkeypatch.setattr("time.monotonic", lambda: selector.now)
-    asked = ClientSettings(patience=5.0, max_concurrency=64)
+    loop = asyncio.SelectorEventLoop(selector)
+    yield loop
+    loop.close()
 
-    async def measured_of(server: Server) -> Throughput | None:
+
+def beside(
+    server: Server, loop: asyncio.AbstractEventLoop, measuring: Callable[[str], Coroutine[None, None, Result]]
+) -> Result:
+    """What is measured at the server's address, while it runs in the same loop."""
+
+    async def measured() -> Result:
         await server.start()
         try:
-            return (await examine(settings(server.base_url, client=asked), TABLE, 20.0)).throughput
+            return await measuring(server.base_url)
         finally:
             await server.stop()
 
-    with contextlib.closing(asyncio.SelectorEventLoop(selector)) as loop:
-        measured = loop.run_until_complete(measured_of(Server(StandIn(latency=0.02, capacity=8, remember=False))))
+    return loop.run_until_complete(measured())
+
+
+def test_throughput_rises_to_the_servers_capacity_and_no_further(hasty: asyncio.AbstractEventLoop) -> None:
+    client = ClientSettings(patience=5.0, max_concurrency=64)
+    measured = beside(
+        Server(StandIn(latency=0.02, capacity=8, remember=False)),
+        hasty,
+        lambda url: examine(settings(url, client=client), TABLE, 20.0),
+    ).throughput
     assert measured is not None
     assert measured.best is not None
     assert measured.best.concurrency == 8
     assert measured.ended == "the server failed requests"
+    assert [step.concurrency for step in measured.steps] == [1, 2, 4, 8, 16]
     assert [step.failed > 0 for step in measured.steps] == [False, False, False, False, True]
     rates = {step.concurrency: step.requests_per_second for step in measured.steps[:4]}
     assert rates == {level: pytest.approx(level / 0.02, rel=0.02) for level in (1, 2, 4, 8)}
@@ -233,19 +254,22 @@ def test_throughput_rises_to_the_servers_capacity_and_no_further(monkeypatch: py
     assert [one.median_seconds, one.p95_seconds, one.evaluation_seconds / 4] == pytest.approx([0.02] * 3, rel=0.02)
 
 
-def test_answers_are_cut_where_whole_ones_leave_no_time() -> None:
-    with running(StandIn()) as server:
-        asked = settings(server.base_url, client=ClientSettings(max_concurrency=2))
-        told: list[str] = []
-        cut = asyncio.run(measure(asked, TABLE, 0.5, (0.25, 100), told.append))
-        limits = {seen.body["max_tokens"] for seen in server.chats}
-        whole = asyncio.run(measure(asked, TABLE, 0.5, (0.05, 100), told.append))
+def test_answers_are_cut_where_whole_ones_leave_no_time(hasty: asyncio.AbstractEventLoop) -> None:
+    client = ClientSettings(max_concurrency=2)
+    told: list[str] = []
+
+    def throughput(server: Server, answer: tuple[float, int]) -> Throughput:
+        return beside(server, hasty, lambda url: measure(settings(url, client=client), TABLE, 0.5, answer, told.append))
+
+    server = Server(StandIn(latency=0.005))
+    cut = throughput(server, (0.25, 100))
+    limits = {seen.body["max_tokens"] for seen in server.chats}
+    whole = throughput(server, (0.05, 100))
     # Two steps of a quarter of a second, each with time for four answers: a quarter of 100 tokens.
     assert (cut.answer_tokens, cut.whole_seconds) == (25, 2.0)
     assert limits == {1, 25}
     assert (whole.answer_tokens, whole.whole_seconds) == (2048, None)
-    # On a busy machine the first step may use up the time of the second.
-    assert len(told) == len(cut.steps) + len(whole.steps) >= 2
+    assert len(told) == len(cut.steps) + len(whole.steps) == 4
 
 
 def step(concurrency: int, rate: float, tokens: float = 0.0) -> Step:
