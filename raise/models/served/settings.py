@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from raise_agent.errors import ConfigError, did_you_mean
+from raise_agent.errors import ConfigError, did_you_mean, refuse_below_one
 
 JUDGE_MODES = ("expectation", "sampled")
 PRIOR_MODES = ("auto", "probabilities", "ranking")
@@ -47,8 +47,7 @@ class RoleSettings:
             raise ConfigError(f"llm.{role}.temperature must be 0 or more, not {self.temperature}")
         if not 0 < self.top_p <= 1:
             raise ConfigError(f"llm.{role}.top_p must be above 0 and at most 1, not {self.top_p}")
-        if self.max_tokens < 1:
-            raise ConfigError(f"llm.{role}.max_tokens must be 1 or more, not {self.max_tokens}")
+        refuse_below_one(self, f"llm.{role}.", "max_tokens")
         if self.thinking_tokens < 0:
             raise ConfigError(f"llm.{role}.thinking_tokens must be 0 or more, not {self.thinking_tokens}")
 
@@ -78,8 +77,7 @@ class JudgeSettings(RoleSettings):
         RoleSettings.check(self, role)
         if self.mode not in JUDGE_MODES:
             raise ConfigError(f"llm.{role}.mode {self.mode!r}: {did_you_mean(self.mode, JUDGE_MODES)}")
-        if self.samples < 1:
-            raise ConfigError(f"llm.{role}.samples must be 1 or more, not {self.samples}")
+        refuse_below_one(self, f"llm.{role}.", "samples")
         if not 0 <= self.max_outside < 1:
             raise ConfigError(f"llm.{role}.max_outside must be a share, 0 or more and below 1, not {self.max_outside}")
         if self.mode == "expectation" and self.thinking_tokens:
@@ -136,5 +134,4 @@ class WriterSettings(RoleSettings):
     def check(self, role: str) -> None:
         """As the base; also the attempts."""
         RoleSettings.check(self, role)
-        if self.attempts < 1:
-            raise ConfigError(f"llm.{role}.attempts must be 1 or more, not {self.attempts}")
+        refuse_below_one(self, f"llm.{role}.", "attempts")
