@@ -30,6 +30,7 @@ from safetensors.numpy import save
 
 from raise_agent.errors import ConfigError
 from raise_agent.files import atomic_write_bytes
+from raise_agent.subsets import known_in
 
 Array = npt.NDArray[np.float64]
 
@@ -57,8 +58,7 @@ def n_features(n_attributes: int, depth: int) -> int:
 
 def features(subsets: Sequence[int], n_attributes: int, depth: int) -> Array:
     """The features phi of subsets of at most ``depth`` attributes: shape (k, depth + 1 + n + n (n - 1) / 2)."""
-    masks = np.asarray(subsets, dtype=np.uint64)
-    known = (masks[:, None] >> np.arange(n_attributes, dtype=np.uint64) & np.uint64(1)).astype(np.float64)
+    known = known_in(subsets, n_attributes)
     sizes = (known.sum(axis=1)[:, None] == np.arange(depth + 1)).astype(np.float64)
     first, second = np.triu_indices(n_attributes, 1)
     return np.concatenate([sizes, known, known[:, first] * known[:, second]], axis=1)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.errors import ConfigError, did_you_mean
-from raise_agent.subsets import mask_of, members, submasks, subsets_of_size
+from raise_agent.subsets import known_in, mask_of, members, submasks, subsets_of_size
 
 from .additive import Array, PairwiseFit
 from .contract import Plan, PlanningProblem, Rank, Search
@@ -150,7 +150,7 @@ class _Tree:
         self.sizes = range(smallest, problem.depth + 1)
         """Sizes that may be scored."""
         self.n_nodes = sum(comb(self.n_legal, size) for size in self.sizes)
-        self.legal = _rows([problem.pool], n)[0]
+        self.legal = known_in([problem.pool], n)[0]
         self.bits = np.left_shift(1, np.arange(n, dtype=np.int64))
         self.costs = np.zeros(n) if problem.costs is None else np.asarray(problem.costs)
         self.prior = np.zeros(n) if weights is None else np.asarray(weights) * self.legal
@@ -275,7 +275,7 @@ class _Tree:
     def learn(self) -> None:
         """Take what was heard since into account; what is unscored tells nothing."""
         for subset, score in islice(self.board.trace, self.learnt, None):
-            known = _rows([subset], len(self.legal))[0]
+            known = known_in([subset], len(self.legal))[0]
             self.together += np.outer(known, known)
             if score is not None:
                 self.fit.add(known, score)
@@ -308,7 +308,7 @@ class _Tree:
 
     def expected(self, subsets: Sequence[int]) -> Array:
         """Expected worths of subsets."""
-        nodes = _rows(subsets, len(self.legal))
+        nodes = known_in(subsets, len(self.legal))
         return self.fit.moments(nodes)[0] - nodes @ self.costs
 
     def with_scores(self, subsets: Sequence[int], worths: Array) -> dict[int, float]:
@@ -348,15 +348,9 @@ def _ask_prefixes(board: Scoreboard, tree: _Tree) -> Search[None]:
         tree.learn()
 
 
-def _rows(subsets: Sequence[int], n_attributes: int) -> Array:
-    """Membership of subsets, (m, n): 1 where the attribute is in the subset."""
-    masks = np.asarray(subsets, dtype=np.int64)
-    return (masks[:, None] >> np.arange(n_attributes) & 1).astype(np.float64)
-
-
 @lru_cache(maxsize=64)
 def _nodes_at(pool: int, depth: int, n_attributes: int) -> Array:
     """All nodes at one depth of the tree, (m, n); not to be written to."""
-    nodes = _rows(list(subsets_of_size(pool, depth)), n_attributes)
+    nodes = known_in(list(subsets_of_size(pool, depth)), n_attributes)
     nodes.flags.writeable = False
     return nodes

@@ -41,6 +41,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.errors import ConfigError
+from raise_agent.subsets import known_in
 
 from .additive import TINY, Array
 from .contract import PlanningProblem
@@ -180,10 +181,7 @@ class Surrogate:
         for subset in new:
             self.columns[subset] = len(self.masks)
             self.masks.append(subset)
-        masks = np.asarray(new, dtype=np.uint64)
-        known = (masks[:, None] >> np.arange(self._problem.n_attributes, dtype=np.uint64) & np.uint64(1)).astype(
-            np.int64
-        )
+        known = known_in(new, self._problem.n_attributes).astype(np.int64)
         self.known = np.concatenate([self.known, known])
         self._sizes = np.concatenate([self._sizes, known.sum(axis=1)])
         costs = np.zeros(len(new)) if self._problem.costs is None else known @ np.asarray(self._problem.costs)

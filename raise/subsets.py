@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
 
 
 def mask_of(indices: Iterable[int]) -> int:
@@ -61,3 +64,14 @@ def subsets_of_size(pool: int, size: int) -> Iterator[int]:
     """Every subset of ``pool`` with ``size`` members, in lexicographic order of their indices."""
     for chosen in combinations(members(pool), size):
         yield mask_of(chosen)
+
+
+def known_in(subsets: Sequence[int] | npt.NDArray[np.int64], n_attributes: int) -> npt.NDArray[np.float64]:
+    """Membership, (..., n): 1 for each attribute that a subset holds, 0 for the others.
+
+    >>> known_in([5, 2], 3)
+    array([[1., 0., 1.],
+           [0., 1., 0.]])
+    """
+    masks = np.asarray(subsets, dtype=np.uint64)[..., None]
+    return (masks >> np.arange(n_attributes, dtype=np.uint64) & np.uint64(1)).astype(np.float64)

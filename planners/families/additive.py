@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.errors import ConfigError
+from raise_agent.subsets import known_in
 
 from .contract import Instance, Subsets, Values
 from .registry import register_family
-from .scaling import bits, scaled_instances
+from .scaling import scaled_instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class _Sum:
     """(n,)"""
 
     def __call__(self, subsets: Subsets) -> npt.NDArray[np.float64]:
-        return bits(subsets, len(self.effects)) @ self.effects
+        return known_in(subsets, len(self.effects)) @ self.effects
 
 
 @register_family("additive")

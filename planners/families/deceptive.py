@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.errors import ConfigError
+from raise_agent.subsets import known_in
 
 from .contract import Instance, Subsets, Values
 from .registry import register_family
-from .scaling import bits, scaled_instances
+from .scaling import scaled_instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class _Trap:
     def __call__(self, subsets: Subsets) -> npt.NDArray[np.float64]:
         whole = (subsets[:, None] & self.groups) == self.groups
         together = np.asarray(whole @ self.rewards, dtype=np.float64)
-        return bits(subsets, len(self.effects)) @ self.effects + together
+        return known_in(subsets, len(self.effects)) @ self.effects + together
 
 
 @register_family("deceptive")

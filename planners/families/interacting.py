@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.errors import ConfigError
+from raise_agent.subsets import known_in
 
 from .contract import Instance, Subsets, Values
 from .registry import register_family
-from .scaling import bits, scaled_instances
+from .scaling import scaled_instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class _Pairwise:
     """(n, n), above the diagonal."""
 
     def __call__(self, subsets: Subsets) -> npt.NDArray[np.float64]:
-        known = bits(subsets, len(self.effects))
+        known = known_in(subsets, len(self.effects))
         both: npt.NDArray[np.float64] = ((known @ self.pairs) * known).sum(axis=1)
         return known @ self.effects + both
 

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.errors import ConfigError, MissingExtraError, did_you_mean
+from raise_agent.subsets import known_in
 
 from .contract import Instance, Subsets, Values
 from .registry import register_family
-from .scaling import Scaled, bits, check_size, nothing_of, oracle_gain, stream
+from .scaling import Scaled, check_size, nothing_of, oracle_gain, stream
 
 DATA_SETS: Mapping[str, int] = MappingProxyType({"breast_cancer": 30, "diabetes": 10, "digits": 64, "wine": 13})
 """Data set -> how many features it has. All ship with scikit-learn."""
@@ -199,7 +200,7 @@ class _LinearValues:
     def __call__(self, subsets: Subsets) -> npt.NDArray[np.float64]:
         p = np.empty(len(subsets))
         for begin in range(0, len(subsets), _CHUNK):
-            known = bits(subsets[begin : begin + _CHUNK], self.steps.shape[1])
+            known = known_in(subsets[begin : begin + _CHUNK], self.steps.shape[1])
             margins = known @ self.steps + self.base
             margins -= margins[self.label].copy()
             p[begin : begin + _CHUNK] = (1.0 / np.exp(np.minimum(margins, 700.0)).sum(axis=0)).mean(axis=1)

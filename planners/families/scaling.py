@@ -101,16 +101,6 @@ def oracle_gain(f: Values, n_attributes: int, budget: int) -> float:
     return float(best - f(np.zeros(1, np.int64))[0])
 
 
-def bits(subsets: Subsets, n_attributes: int) -> npt.NDArray[np.float64]:
-    """Membership, shape (k, n): 1 where the attribute is in the subset.
-
-    >>> bits(np.asarray([5]), 3)
-    array([[1., 0., 1.]])
-    """
-    known: npt.NDArray[np.float64] = (subsets[:, None] >> np.arange(n_attributes) & 1).astype(np.float64)
-    return known
-
-
 def scaled_instances(family: Drawn, name: str, n_attributes: int, budget: int, count: int, seed: int) -> list[Instance]:
     """Instances of a family that draws one function at a time, on the common scale."""
     check_size(name, n_attributes, budget, count, seed)

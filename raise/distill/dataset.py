@@ -45,11 +45,6 @@ class Examples:
         return len(self.query_of)
 
 
-def known_in(subsets: npt.NDArray[np.int64], n_attributes: int) -> npt.NDArray[np.float32]:
-    """(..., n): 1 for each attribute that is known in a subset, 0 for the others."""
-    return (subsets[..., None] >> np.arange(n_attributes) & 1).astype(np.float32)
-
-
 def examples_from_store(
     scenarios: Sequence[Scenario],
     store: EvaluationStore,

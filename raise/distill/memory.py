@@ -24,8 +24,9 @@ import torch
 from torch import Tensor
 
 from raise_agent.policies.memory import Memory
+from raise_agent.subsets import known_in
 
-from .dataset import Examples, known_in
+from .dataset import Examples
 from .threads import one_thread
 
 _BANDWIDTH = 3.0
@@ -175,7 +176,7 @@ def _parts(examples: Examples) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     scores, weights = torch.from_numpy(examples.scores).double(), torch.from_numpy(examples.weights).double()
     size = max(1, min(1024, _MOST_NUMBERS // (n * (n + 1) // 2 * scores.shape[1])))
     for rows in torch.split(torch.arange(len(examples)), size):
-        yield torch.from_numpy(known_in(examples.subsets[rows.numpy()], n)).double(), scores[rows], weights[rows]
+        yield torch.from_numpy(known_in(examples.subsets[rows.numpy()], n)), scores[rows], weights[rows]
 
 
 def _pairs(members: Tensor) -> Tensor:

@@ -32,8 +32,9 @@ import torch
 from torch import Tensor, nn
 
 from raise_agent.policies.network import OVERLAP_RANK, Array, NetworkShape
+from raise_agent.subsets import known_in
 
-from .dataset import Examples, known_in
+from .dataset import Examples
 from .settings import DistillSettings
 from .threads import one_thread
 
@@ -115,7 +116,7 @@ class _Batches:
         self.values = torch.from_numpy(examples.values)
         self.query_of = torch.from_numpy(examples.query_of)
         self.values_of = torch.from_numpy(examples.values_of)
-        self.members = torch.from_numpy(known_in(examples.subsets, n))
+        self.members = torch.from_numpy(known_in(examples.subsets, n)).float()
         self.scores = torch.from_numpy(examples.scores)
         self.weights = torch.from_numpy(examples.weights)
         self.own = torch.cat([self.members, torch.ones_like(self.members[..., :1])], dim=-1) * self.weights[..., None]
@@ -286,7 +287,7 @@ def _forecast_steps(
     added: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
     """What one more question is forecast to bring, where ``before`` is known."""
-    members = torch.from_numpy(known_in(before, n))[:, None]
+    members = torch.from_numpy(known_in(before, n)).float()[:, None]
     next_one = torch.from_numpy(np.eye(n, dtype=np.float32)[added])[:, None]
     query = torch.from_numpy(examples.queries[examples.query_of[rows]])
     values = torch.from_numpy(examples.values[examples.values_of[rows]])
@@ -297,7 +298,7 @@ def _forecast_steps(
 
 def _residual(network: _Network, examples: Examples, n: int) -> float:
     """Root mean square residual of scores within scenarios, nothing known and the whole subset asked."""
-    members = torch.from_numpy(known_in(examples.subsets, n))
+    members = torch.from_numpy(known_in(examples.subsets, n)).float()
     none = torch.zeros_like(members)
     query = torch.from_numpy(examples.queries[examples.query_of])
     forecast = network(query, torch.from_numpy(examples.values[examples.values_of]), none, none, members)
