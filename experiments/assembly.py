@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from raise_agent.attributes import AttributeTable, load_table, parse_spellings, penguin_table
 from raise_agent.data import SplitFractions, load_scenarios, split
-from raise_agent.data.synthetic import synthetic_scenarios
+from raise_agent.data.synthetic import in_other_words, synthetic_scenarios
 from raise_agent.distill.settings import DistillSettings
 from raise_agent.encoders import Encoder
 from raise_agent.errors import ConfigError
@@ -99,8 +99,11 @@ def make_scenarios(cfg: DictConfig, table: AttributeTable) -> ScenarioSet:
     scenarios, skipped, duplicates = read_scenarios(cfg, table)
     fractions = SplitFractions(cfg.split.train, cfg.split.validation, cfg.split.test)
     sides = split(scenarios, fractions, by=cfg.split.by)
+    test = sides["test"]
     name = f"synthetic, n={cfg.n}, seed={cfg.seed}" if cfg.name == "synthetic" else str(cfg.path)
-    return ScenarioSet(name, sides["train"], sides["validation"], sides["test"], skipped, duplicates)
+    if cfg.name == "synthetic" and cfg.reworded:
+        name, test = f"{name}, test queries in other words", tuple(map(in_other_words, test))
+    return ScenarioSet(name, sides["train"], sides["validation"], test, skipped, duplicates)
 
 
 def planner_from(name: str, settings: Mapping[str, Any], table: AttributeTable, order: Sequence[int] = ()) -> Planner:

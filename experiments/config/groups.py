@@ -91,6 +91,8 @@ class SyntheticData:
     seed: int = MISSING
     missing: float = MISSING
     """Share of values, 0 to 1, that profiles do not hold."""
+    reworded: bool = MISSING
+    """Whether test scenarios put their queries in other words, which training and planning never see."""
     split: SplitConfig = field(default_factory=SplitConfig)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from itertools import islice
@@ -41,6 +41,8 @@ class StockQuery:
     domain: str
     concern: str
     query: str
+    other_words: str
+    """The same request as somebody else might put it, who shares hardly a word with it."""
 
 
 @cache
@@ -52,7 +54,7 @@ def query_stock() -> tuple[StockQuery, ...]:
     """
     text = (resources.files("raise_agent.data") / "queries.json").read_text(encoding="utf-8")
     return tuple(
-        StockQuery(domain, entry["concern"], entry["query"])
+        StockQuery(domain, entry["concern"], entry["query"], entry["other_words"])
         for domain, entries in json.loads(text).items()
         for entry in entries
     )
@@ -226,6 +228,23 @@ def synthetic_scenarios(table: AttributeTable, n: int, seed: int, missing: float
         raise ConfigError(f"missing must be a share between 0 and 1, not {missing}")
     network = ProfileNetwork.of(table)
     return tuple(islice(_stream(network, seed, missing), n))
+
+
+@cache
+def _rewordings() -> Mapping[str, str]:
+    return {stocked.query: stocked.other_words for stocked in query_stock()}
+
+
+def in_other_words(scenario: Scenario) -> Scenario:
+    """The same user with the same request, put in other words.
+
+    Raises:
+        ConfigError: the query is not of the stock, and nobody wrote it in other words.
+    """
+    found = _rewordings().get(scenario.query)
+    if found is None:
+        raise ConfigError(f"scenario {scenario.id!r}: only queries of the stock are there in other words")
+    return replace(scenario, query=found)
 
 
 def _stream(network: ProfileNetwork, seed: int, missing: float) -> Iterator[Scenario]:

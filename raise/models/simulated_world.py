@@ -123,6 +123,7 @@ class World:
         self.seed = seed
         self.account = _account(table)
         self._concerns: dict[str, str] = {stocked.query: stocked.concern for stocked in query_stock()}
+        self._plainly = {stocked.other_words: stocked.query for stocked in query_stock()}
         self._severity: dict[tuple[int, str], float] = {}
         self._relevance: dict[str, npt.NDArray[np.float64]] = {}
         self._encoder = HashingEncoder(1024)
@@ -142,7 +143,8 @@ class World:
         return found
 
     def concern(self, query: str) -> str:
-        """The stock's tag; for another query, that of the stock query nearest by words."""
+        """The stock's tag, however it is put; for another query, that of the stock query nearest by words."""
+        query = self._plainly.get(query, query)
         found = self._concerns.get(query)
         if found is None:
             near = self._stock @ self._encoder.encode([query])[0]
@@ -151,7 +153,11 @@ class World:
         return found
 
     def relevance(self, query: str) -> npt.NDArray[np.float64]:
-        """How much each attribute matters to this query, before the user's values: shape (n,)."""
+        """How much each attribute matters to this query, before the user's values: shape (n,).
+
+        The same request in other words makes the same attributes matter.
+        """
+        query = self._plainly.get(query, query)
         found = self._relevance.get(query)
         if found is None:
             concern = self.concern(query)
@@ -167,6 +173,6 @@ class World:
         """What scores and weights depend on: neither the costs of questions nor their wording."""
         attributes = [[a.key, list(a.values.items())] for a in self.table]
         stock = [[query, self._concerns[query]] for query in self._stock_texts]
-        plain = json.dumps([attributes, self.account.plain(), stock], sort_keys=True)
+        plain = json.dumps([attributes, self.account.plain(), stock, self._plainly], sort_keys=True)
         digest = hashlib.blake2b(plain.encode("utf-8"), digest_size=16).hexdigest()
         return {"llm": "simulated", "version": VERSION, "seed": self.seed, "table": digest}

@@ -26,7 +26,7 @@ from scipy.stats import chi2
 
 from raise_agent.attributes import AttributeTable, penguin_table
 from raise_agent.data import DOMAINS
-from raise_agent.data.synthetic import CHUNK, ProfileNetwork, query_stock, synthetic_scenarios
+from raise_agent.data.synthetic import CHUNK, ProfileNetwork, in_other_words, query_stock, synthetic_scenarios
 from raise_agent.errors import ConfigError, TableError
 from raise_agent.scenario import Scenario
 
@@ -572,17 +572,40 @@ def test_each_domain_has_several_concerns() -> None:
 
 def test_queries_are_plain_unique_and_well_formed() -> None:
     queries = [stocked.query for stocked in query_stock()]
-    assert len({" ".join(sorted(words(query))) for query in queries}) == len(queries)
-    for query in queries:
+    reworded = [stocked.other_words for stocked in query_stock()]
+    assert len({" ".join(sorted(words(query))) for query in queries + reworded}) == 2 * len(queries)
+    for query in queries + reworded:
         assert query.isascii()
         assert query == " ".join(query.split())
-        assert query[0].isupper()
-        assert 20 <= len(query) <= 220
+        assert 20 <= len(query) <= 260
+    assert all(query[0].isupper() for query in queries)
 
 
-def test_no_two_queries_are_nearly_the_same() -> None:
-    for one, other in combinations([words(stocked.query) for stocked in query_stock()], 2):
-        assert len(one & other) / len(one | other) < 0.4
+def alike(one: set[str], other: set[str]) -> float:
+    return len(one & other) / len(one | other)
+
+
+@pytest.mark.parametrize("text", ["query", "other_words"])
+def test_no_two_queries_are_nearly_the_same(text: str) -> None:
+    for one, other in combinations([words(getattr(stocked, text)) for stocked in query_stock()], 2):
+        assert alike(one, other) < 0.4
+
+
+def test_other_words_are_other_words() -> None:
+    shared = [alike(words(stocked.query), words(stocked.other_words)) for stocked in query_stock()]
+    assert max(shared) < 0.4
+    assert np.mean(shared) < 0.12
+
+
+def test_a_scenario_in_other_words_is_the_same_but_for_its_query() -> None:
+    first, *_ = drawn()
+    (stocked,) = (stocked for stocked in query_stock() if stocked.query == first.query)
+    assert in_other_words(first) == replace(first, query=stocked.other_words)
+
+
+def test_a_query_that_nobody_put_in_other_words_is_refused() -> None:
+    with pytest.raises(ConfigError, match="scenario 'mine': only queries of the stock"):
+        in_other_words(replace(drawn()[0], id="mine", query="What now?"))
 
 
 def states_who_asks(query: str) -> bool:
@@ -591,6 +614,7 @@ def states_who_asks(query: str) -> bool:
 
 def test_no_query_states_who_asks() -> None:
     assert [stocked.query for stocked in query_stock() if states_who_asks(stocked.query)] == []
+    assert [stocked.other_words for stocked in query_stock() if states_who_asks(stocked.other_words)] == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from raise_agent.attributes import Attribute, AttributeTable, penguin_table
+from raise_agent.data.synthetic import in_other_words
 from raise_agent.errors import ConfigError
 from raise_agent.experiments.methods import Pair
 from raise_agent.experiments.workbench import compare_policies, workbench
@@ -58,3 +59,14 @@ def test_an_agent_that_does_not_fit_is_refused(
 def test_a_wrong_setting_is_told_as_on_the_command_line(setting: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said), workbench([setting]):
         pass
+
+
+def test_only_test_scenarios_put_their_queries_in_other_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with workbench(SMALL) as bench:
+        before = bench.scenarios
+    with workbench([*SMALL, "data.reworded=true"]) as bench:
+        after = bench.scenarios
+    assert (after.train, after.validation) == (before.train, before.validation)
+    assert after.test == tuple(map(in_other_words, before.test))
+    assert after.name == f"{before.name}, test queries in other words"

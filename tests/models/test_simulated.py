@@ -275,6 +275,13 @@ def test_a_query_outside_the_stock_is_taken_for_the_nearest_by_words() -> None:
         assert TABLE.keys[int(np.argmax(weights))] == first
 
 
+def test_a_query_in_other_words_makes_the_same_attributes_matter() -> None:
+    world = simulated_world.World(TABLE, 0)
+    for stocked in query_stock():
+        assert world.concern(stocked.other_words) == stocked.concern
+        assert world.relevance(stocked.other_words).tolist() == world.relevance(stocked.query).tolist()
+
+
 def test_graver_situations_start_from_a_lower_score() -> None:
     queries = [stocked.query for stocked in query_stock()]
     grave = {a.key: max(a.values, key=lambda v, a=a: a.values[v]) for a in TABLE}  # type: ignore[misc]
@@ -795,8 +802,9 @@ def test_every_setting_is_in_the_identity() -> None:
 def test_the_stock_of_queries_is_in_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     """The concern of every query comes from the stock."""
     first, *rest = query_stock()
-    monkeypatch.setattr(simulated_world, "query_stock", lambda: (replace(first, concern="money"), *rest))
-    assert SimulatedSafetyModel(TABLE).identity != model().identity
+    for changed in (replace(first, concern="money"), replace(first, other_words="Which way now, and why?")):
+        monkeypatch.setattr(simulated_world, "query_stock", lambda changed=changed: (changed, *rest))
+        assert SimulatedSafetyModel(TABLE).identity != model().identity
 
 
 def test_the_version_is_in_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
