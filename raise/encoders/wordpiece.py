@@ -78,6 +78,11 @@ class WordPieces:
     def __len__(self) -> int:
         return len(self._numbers)
 
+    @property
+    def words(self) -> list[str]:
+        """Pieces that are English words of two letters or more, in the order of the vocabulary."""
+        return [piece for piece in self._numbers if len(piece) > 1 and piece.isascii() and piece.isalpha()]
+
     def numbers(self, text: str) -> list[int]:
         """Numbers of the pieces of a text, in order; an unknown word counts as one. Linear in its length.
 

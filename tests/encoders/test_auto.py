@@ -34,7 +34,7 @@ Made: TypeAlias = "tuple[Encoder, dict[str, Any]]"
 
 
 def made(kept: Path, model: Path | str, name: str = "auto", write: bool = True) -> Made:
-    cfg = OmegaConf.create({"name": name, "model": str(model), "dimension": 16})
+    cfg = OmegaConf.create({"name": name, "model": str(model), "dimension": 16, "texts": 40})
     return make_query_encoder(cfg, kept, write=write)
 
 
@@ -82,8 +82,8 @@ def test_auto_is_static_where_the_model_is_on_this_machine(
     network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     encoder, used = made(tmp_path / "kept", network)
-    assert used == {"name": "static", "model": str(network), "dimension": 16}
-    assert np.array_equal(vectors(encoder), vectors(StaticEncoder(str(network), 16)))
+    assert used == {"name": "static", "model": str(network), "dimension": 16, "texts": 40}
+    assert np.array_equal(vectors(encoder), vectors(StaticEncoder(str(network), 16, 40)))
     first = said(capsys)
     assert ["distilling" in line for line in first] == [True, False]
     made(tmp_path / "kept", network)
@@ -120,13 +120,13 @@ def test_the_hubs_cache_will_do_if_it_is_whole(hub_cache: Path, network: Path, t
     folder = cached(hub_cache, network, "me/tiny")
     encoder, used = made(tmp_path / "kept", "me/tiny")
     assert used["model"] == "me/tiny"
-    assert np.array_equal(vectors(encoder), vectors(StaticEncoder(str(network), 16)))
+    assert np.array_equal(vectors(encoder), vectors(StaticEncoder(str(network), 16, 40)))
     (folder / "tokenizer.json").unlink()
     assert local_model("me/tiny") is None
 
 
 def test_a_folder_that_model2vec_saved_is_opened_and_not_kept(network: Path, tmp_path: Path) -> None:
-    save_encoder(StaticEncoder(str(network), 16), tmp_path / "encoder")
+    save_encoder(StaticEncoder(str(network), 16, 40), tmp_path / "encoder")
     encoder, used = made(tmp_path / "kept", tmp_path / "encoder" / "model")
     assert used["name"] == "static"
     assert encoder.dimension == 16
@@ -147,16 +147,16 @@ def test_a_second_run_distils_nothing(
     assert vectors(again).tobytes() == vectors(first).tobytes()
 
 
-def test_another_source_or_dimension_is_another_encoder(network: Path, tmp_path: Path) -> None:
+def test_another_source_dimension_or_number_of_texts_is_another_encoder(network: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(network, other)
     weights = bytearray((other / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (other / "model.safetensors").write_bytes(weights)
-    for model, dimension in ((network, 16), (other, 16), (network, 8)):
-        cfg = OmegaConf.create({"name": "auto", "model": str(model), "dimension": dimension})
+    for model, dimension, texts in ((network, 16, 40), (other, 16, 40), (network, 8, 40), (network, 16, 0)):
+        cfg = OmegaConf.create({"name": "auto", "model": str(model), "dimension": dimension, "texts": texts})
         assert make_query_encoder(cfg, tmp_path / "kept")[0].dimension == dimension
-    assert len(list((tmp_path / "kept").iterdir())) == 3
+    assert len(list((tmp_path / "kept").iterdir())) == 4
 
 
 @pytest.mark.parametrize("damage", ["altered", "cut short", "removed", "no digests", "an empty folder"])
@@ -186,7 +186,7 @@ def test_a_damaged_one_is_made_anew(damage: str, network: Path, tmp_path: Path) 
 
 def test_jobs_that_keep_the_same_at_once_leave_one_whole(network: Path, tmp_path: Path) -> None:
     place = tmp_path / "kept" / "one"
-    encoder = StaticEncoder(str(network), 16)
+    encoder = StaticEncoder(str(network), 16, 40)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: keep(encoder, place), range(40)))
     found = load_kept(place)
@@ -201,7 +201,7 @@ def test_nothing_is_written_where_nothing_may_be(network: Path, tmp_path: Path) 
 
 
 def test_what_is_saved_names_no_path_of_this_machine(network: Path, tmp_path: Path) -> None:
-    save_encoder(StaticEncoder(str(network), 16), tmp_path / "encoder")
+    save_encoder(StaticEncoder(str(network), 16, 40), tmp_path / "encoder")
     files = [path for path in (tmp_path / "encoder").rglob("*") if path.is_file()]
     assert len(files) >= 4
     assert not [path for path in files if str(network.parent).encode() in path.read_bytes()]
@@ -212,9 +212,9 @@ def test_what_is_saved_names_no_path_of_this_machine(network: Path, tmp_path: Pa
 
 def test_results_and_policy_say_what_was_used(cli: Cli, network: Path, tmp_path: Path) -> None:
     small = ["data.n=60", "distill.epochs=1", "sensitivity_scenarios=10", "planner=greedy", "store=here/s.sqlite"]
-    auto = ["encoder=auto", "encoder.dimension=16"]
+    auto = ["encoder=auto", "encoder.dimension=16", "encoder.texts=40"]
     cli("run", *small, *auto, f"encoder.model={network}", "evaluate.methods=[retrieval]", "hydra.run.dir=one")
-    used = {"name": "static", "model": str(network), "dimension": 16}
+    used = {"name": "static", "model": str(network), "dimension": 16, "texts": 40}
     assert json.loads((tmp_path / "one/results.json").read_text())["config"]["encoder"] == used
     policy = json.loads((tmp_path / "one/policy/policy.json").read_text())
     assert policy["provenance"]["encoder"] == used

@@ -50,7 +50,7 @@ def encoders(network: Path) -> dict[str, Encoder]:
     return {
         "hashing": make_encoder("hashing", dimension=256),
         "sentence_transformer": make_encoder("sentence_transformer", model=str(network)),
-        "static": make_encoder("static", model=str(network), dimension=16),
+        "static": make_encoder("static", model=str(network), dimension=16, texts=40),
     }
 
 
@@ -325,7 +325,7 @@ def test_every_power_of_two_in_range_will_do(dimension: int) -> None:
 # Sentence encoders
 
 
-@pytest.mark.parametrize(("name", "extra"), [("sentence_transformer", {}), ("static", {"dimension": 8})])
+@pytest.mark.parametrize(("name", "extra"), [("sentence_transformer", {}), ("static", {"dimension": 8, "texts": 40})])
 def test_loading_distilling_and_encoding_print_nothing(
     name: str, extra: dict[str, Any], network: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -335,10 +335,11 @@ def test_loading_distilling_and_encoding_print_nothing(
     assert printed.err == ""
 
 
-def test_similar_texts_are_nearer_by_tokens(encoders: dict[str, Encoder]) -> None:
-    """The network is random: only shared tokens can bring texts near."""
-    for name, margin in (("sentence_transformer", 0.01), ("static", 0.2)):
-        one, near, far = encoders[name].encode(["leave home and quit", "quit and leave my home", "eat a sad friend"])
+def test_similar_texts_are_nearer_by_tokens(network: Path, encoders: dict[str, Encoder]) -> None:
+    """The network is random: only shared tokens can bring texts near, and all its texts are near each other."""
+    alone = StaticEncoder(str(network), dimension=16, texts=0)
+    for encoder, margin in ((encoders["sentence_transformer"], 0.01), (encoders["static"], 0.01), (alone, 0.2)):
+        one, near, far = encoder.encode(["leave home and quit", "quit and leave my home", "eat a sad friend"])
         assert one @ near > one @ far + margin
 
 
@@ -362,7 +363,7 @@ def test_a_static_vector_is_the_mean_of_its_tokens(encoders: dict[str, Encoder])
 
 
 def test_distilling_again_gives_the_same_vectors(network: Path, encoders: dict[str, Encoder]) -> None:
-    again = StaticEncoder(str(network), dimension=16)
+    again = StaticEncoder(str(network), dimension=16, texts=40)
     texts = ["how do i cope", "what should i eat"]
     assert np.array_equal(again.encode(texts), encoders["static"].encode(texts))
 
@@ -380,11 +381,11 @@ def test_a_folder_that_model2vec_saved_is_opened_not_distilled(
 @pytest.mark.parametrize("dimension", [0, -1])
 def test_a_static_dimension_must_be_1_or_more(network: Path, dimension: int) -> None:
     with pytest.raises(ConfigError, match=f"encoder dimension must be 1 or more, not {dimension}"):
-        StaticEncoder(str(network), dimension=dimension)
+        StaticEncoder(str(network), dimension=dimension, texts=40)
 
 
 def test_a_static_encoder_is_no_longer_than_the_network(network: Path) -> None:
-    assert StaticEncoder(str(network), dimension=32).dimension == 32
+    assert StaticEncoder(str(network), dimension=32, texts=40).dimension == 32
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])

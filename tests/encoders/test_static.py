@@ -181,7 +181,7 @@ def saved(network: Path, small: StaticEncoder, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def small(network: Path) -> StaticEncoder:
-    return StaticEncoder(str(network), dimension=8)
+    return StaticEncoder(str(network), dimension=8, texts=40)
 
 
 def refused(saved: Path, reason: str) -> None:
