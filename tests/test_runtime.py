@@ -212,7 +212,7 @@ def test_the_wheel_holds_every_module_and_data_file_under_one_name(wheel: Path) 
     expected = set()
     for folder, package in LAYERS.items():
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in {".py", ".yaml", ".json", ".typed", ".html", ".css", ".js"}:
+            if path.suffix in {".py", ".yaml", ".json", ".txt", ".typed", ".html", ".css", ".js"}:
                 inside = path.relative_to(ROOT / folder).as_posix()
                 expected.add("/".join(part for part in ("raise_agent", package, inside) if part))
     assert {
