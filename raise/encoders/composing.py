@@ -76,7 +76,7 @@ def learn_pieces(
         dimension: of what is returned, at most e.
 
     Returns:
-        (pieces, dimension): the directions in which texts differ most.
+        (pieces, dimension): the directions that hold most of the texts, what all have in common included.
     """
     before = torch.from_numpy(np.asarray(alone, np.float32))
     aims = torch.from_numpy(np.asarray(whole, np.float32))

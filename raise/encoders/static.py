@@ -162,6 +162,7 @@ def _distil(model: str, dimension: int, texts: int) -> _Model:
         from model2vec.distill import distill
     except ImportError as error:
         raise MissingExtraError("distilling a static encoder", "encoders") from error
+    network = _network(model) if texts else None
     try:
         with quiet():
             found = find_model(model)
@@ -177,16 +178,30 @@ def _distil(model: str, dimension: int, texts: int) -> _Model:
     with TemporaryDirectory() as scratch:
         distilled.save_pretrained(scratch)
         opened = _open(Path(scratch))
-    return _learned(opened, model, dimension, texts) if texts else opened
+    return opened if network is None else _learned(opened, network, dimension, texts)
 
 
-def _learned(alone: _Model, model: str, dimension: int, texts: int) -> _Model:
-    """The same pieces, with vectors that add up to the model's own of whole texts."""
+def _network(model: str) -> SentenceTransformerEncoder:
+    try:
+        return SentenceTransformerEncoder(model)
+    except MissingExtraError as error:
+        raise MissingExtraError("distilling a static encoder", "encoders") from error
+    except ConfigError as error:
+        raise ConfigError(f"{error}; or set texts=0, for which single word pieces suffice") from error
+
+
+def _learned(alone: _Model, network: SentenceTransformerEncoder, dimension: int, texts: int) -> _Model:
+    """The same pieces, with vectors that add up to the model's own of whole texts.
+
+    Raises:
+        ConfigError: the vocabulary has no words to make texts of.
+    """
     from .composing import learn_pieces, made_up_texts
 
-    cut = {
-        text: numbers for text in made_up_texts(alone.pieces.words, texts, seed=0) if (numbers := alone.numbers(text))
-    }
-    whole = SentenceTransformerEncoder(model).encode(list(cut))
+    words = alone.pieces.words
+    if not words:
+        raise ConfigError(f"encoder model {network.model!r}: its vocabulary has no words to make texts of; set texts=0")
+    cut = {text: numbers for text in made_up_texts(words, texts, seed=0) if (numbers := alone.numbers(text))}
+    whole = network.encode(list(cut))
     vectors = learn_pieces(alone.vectors, list(cut.values()), whole, dimension)
     return replace(alone, vectors=vectors.astype(np.float16))

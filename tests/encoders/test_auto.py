@@ -121,8 +121,12 @@ def test_the_hubs_cache_will_do_if_it_is_whole(hub_cache: Path, network: Path, t
     encoder, used = made(tmp_path / "kept", "me/tiny")
     assert used["model"] == "me/tiny"
     assert np.array_equal(vectors(encoder), vectors(StaticEncoder(str(network), 16, 40)))
-    (folder / "tokenizer.json").unlink()
-    assert local_model("me/tiny") is None
+    for name in ("tokenizer.json", "modules.json", "1_Pooling/config.json"):
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        assert local_model("me/tiny") is None
+        (folder / name).write_bytes(content)
+    assert local_model("me/tiny") is not None
 
 
 def test_a_folder_that_model2vec_saved_is_opened_and_not_kept(network: Path, tmp_path: Path) -> None:
@@ -145,6 +149,33 @@ def test_a_second_run_distils_nothing(
     again, used = made(tmp_path / "kept", network, name)
     assert used["name"] == "static"
     assert vectors(again).tobytes() == vectors(first).tobytes()
+
+
+def test_another_way_to_pool_is_another_encoder(network: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(network, other)
+    pooling = json.loads((other / "1_Pooling/config.json").read_text())
+    (other / "1_Pooling/config.json").write_text(json.dumps(pooling | {"pooling_mode": "cls"}))
+    first, second = (made(tmp_path / "kept", model)[0] for model in (network, other))
+    assert not np.array_equal(vectors(first), vectors(second))
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("lacking", "said"),
+    [
+        ("1_Pooling/config.json", r"cannot be loaded \(\w+\).*; or set texts=0"),
+        ("model.safetensors", "cannot be loaded .*; or set texts=0"),
+    ],
+)
+def test_a_model_that_encodes_no_text_is_told_before_it_is_distilled(
+    lacking: str, said: str, network: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(network, other)
+    (other / lacking).unlink()
+    with pytest.raises(ConfigError, match=said):
+        StaticEncoder(str(other), 16, 40)
 
 
 def test_another_source_dimension_or_number_of_texts_is_another_encoder(network: Path, tmp_path: Path) -> None:

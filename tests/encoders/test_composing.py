@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import torch
 from model2vec.distill import distill
 
+from raise_agent.encoders import composing
 from raise_agent.encoders.composing import learn_pieces, made_up_texts
 from raise_agent.encoders.sentence_transformer import SentenceTransformerEncoder, quiet
 from raise_agent.encoders.static import StaticEncoder
+from raise_agent.errors import ConfigError
 
 WORDS = [f"w{'abcdefghij'[i // 100]}{'abcdefghij'[i // 10 % 10]}{'abcdefghij'[i % 10]}" for i in range(300)]
 PIECES, WIDTH = 60, 12
@@ -94,9 +100,10 @@ def test_pieces_that_were_told_wrong_are_found_by_their_texts() -> None:
     assert cosines(summed(alone, held_out), expected)[0, 1] < 0.8
 
 
-def test_of_fewer_directions_those_are_kept_in_which_texts_differ() -> None:
+def test_of_fewer_directions_those_are_kept_that_hold_most_of_the_texts() -> None:
     true, texts, _ = world(1500)
-    true = true * np.where(np.arange(WIDTH) < 4, 1.0, 0.02)
+    turned = np.linalg.qr(np.random.default_rng(3).standard_normal((WIDTH, WIDTH)))[0]
+    true = true * np.where(np.arange(WIDTH) < 4, 1.0, 0.02) @ turned
     learned = learn_pieces(true, texts, summed(true, texts), 4).astype(np.float64)
     assert learned.shape == (PIECES, 4)
     assert cosines(summed(learned, texts[:200]), summed(true, texts[:200]))[0, 1] > 0.99
@@ -120,8 +127,24 @@ def test_learning_is_repeated_exactly_and_leaves_randomness_alone() -> None:
     torch.manual_seed(5)
     first = learn_pieces(true, texts, whole, 6)
     assert torch.equal(torch.rand(3), expected)
-    torch.set_num_threads(2)
     assert learn_pieces(true, texts, whole, 6).tobytes() == first.tobytes()
+
+
+def test_it_learns_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit, threads = composing._fit, []
+
+    def watched(*given: Any) -> None:
+        threads.append(torch.get_num_threads())
+        fit(*given)
+
+    monkeypatch.setattr(composing, "_fit", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        learn_pieces(*world(50), 6)
+        assert (threads, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 # The encoder
@@ -141,3 +164,21 @@ def test_without_texts_the_vectors_are_model2vecs(network: Path) -> None:
     texts = ["how do i cope with debt", "what should i eat"]
     expected = unit(theirs.encode(texts).astype(np.float64))
     assert np.abs(StaticEncoder(str(network), 16, 0).encode(texts) - expected).max() < 2e-3
+
+
+def test_a_vocabulary_without_words_is_told(network: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(network, other)
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    tokenizer["model"]["vocab"] = {
+        piece if not piece.isalpha() else f"##{piece}x": i for piece, i in vocabulary.items()
+    }
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ConfigError, match="its vocabulary has no words to make texts of; set texts=0"):
+        StaticEncoder(str(other), 16, 40)
+
+
+def test_a_number_of_texts_below_0_is_refused(network: Path) -> None:
+    with pytest.raises(ConfigError, match="encoder texts must be 0 or more, not -1"):
+        StaticEncoder(str(network), 16, -1)
