@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from raise_agent.attributes import AttributeTable, load_table, parse_spellings, penguin_table
-from raise_agent.data import SplitFractions, load_scenarios, split
+from raise_agent.data import SplitFractions, load_scenarios, split, split_of
 from raise_agent.data.synthetic import in_other_words, synthetic_scenarios
 from raise_agent.distill.settings import DistillSettings
 from raise_agent.encoders import Encoder
@@ -41,7 +41,7 @@ class ScenarioSet:
     """The scenarios of a run, divided."""
 
     name: str
-    """Where they come from, as configured."""
+    """Where those planned over come from, as configured."""
     train: tuple[Scenario, ...]
     validation: tuple[Scenario, ...]
     test: tuple[Scenario, ...]
@@ -49,6 +49,13 @@ class ScenarioSet:
     """One message per bad record left out."""
     duplicates: int = 0
     """Records left out because another has the same content."""
+    reworded: bool = False
+    """Whether the test scenarios put their queries in other words."""
+
+    @property
+    def tested(self) -> str:
+        """Where the test scenarios come from."""
+        return f"{self.name}, test queries in other words" if self.reworded else self.name
 
     @property
     def planned(self) -> tuple[Scenario, ...]:
@@ -89,21 +96,35 @@ def _with_costs(cfg: DictConfig) -> AttributeTable:
 def read_scenarios(cfg: DictConfig, table: AttributeTable) -> tuple[tuple[Scenario, ...], tuple[str, ...], int]:
     """All scenarios of the ``data`` group; also messages on skipped records and the number of duplicates."""
     if cfg.name == "synthetic":
-        return synthetic_scenarios(table, cfg.n, cfg.seed, cfg.missing), (), 0
+        drawn = synthetic_scenarios(table, cfg.n, cfg.seed, cfg.missing)
+        return tuple(_reworded(one, cfg) if is_reworded(cfg) else one for one in drawn), (), 0
     loaded = load_scenarios(cfg.path, table, on_bad=cfg.on_bad, format=cfg.format)
     return loaded.scenarios, loaded.skipped, loaded.duplicates
 
 
+def is_reworded(cfg: DictConfig) -> bool:
+    """Whether test scenarios of the ``data`` group put their queries in other words."""
+    return bool(cfg.get("reworded", False))
+
+
+def _reworded(scenario: Scenario, cfg: DictConfig) -> Scenario:
+    """In other words, if it is a test scenario in its own."""
+    return in_other_words(scenario) if split_of(scenario, _fractions(cfg), cfg.split.by) == "test" else scenario
+
+
+def _fractions(cfg: DictConfig) -> SplitFractions:
+    return SplitFractions(cfg.split.train, cfg.split.validation, cfg.split.test)
+
+
 def make_scenarios(cfg: DictConfig, table: AttributeTable) -> ScenarioSet:
-    """Scenarios of the ``data`` group, divided by content."""
-    scenarios, skipped, duplicates = read_scenarios(cfg, table)
-    fractions = SplitFractions(cfg.split.train, cfg.split.validation, cfg.split.test)
-    sides = split(scenarios, fractions, by=cfg.split.by)
-    test = sides["test"]
+    """Scenarios of the ``data`` group, divided by content: before any query is put in other words."""
+    plainly = OmegaConf.merge(cfg, {"reworded": False}) if is_reworded(cfg) else cfg
+    assert isinstance(plainly, DictConfig)
+    scenarios, skipped, duplicates = read_scenarios(plainly, table)
+    sides = split(scenarios, _fractions(cfg), by=cfg.split.by)
     name = f"synthetic, n={cfg.n}, seed={cfg.seed}" if cfg.name == "synthetic" else str(cfg.path)
-    if cfg.name == "synthetic" and cfg.reworded:
-        name, test = f"{name}, test queries in other words", tuple(map(in_other_words, test))
-    return ScenarioSet(name, sides["train"], sides["validation"], test, skipped, duplicates)
+    test = tuple(map(in_other_words, sides["test"])) if is_reworded(cfg) else sides["test"]
+    return ScenarioSet(name, sides["train"], sides["validation"], test, skipped, duplicates, is_reworded(cfg))
 
 
 def planner_from(name: str, settings: Mapping[str, Any], table: AttributeTable, order: Sequence[int] = ()) -> Planner:

@@ -11,8 +11,9 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from raise_agent.errors import LimitReachedError
+from raise_agent.errors import ConfigError, LimitReachedError
 
+from .assembly import is_reworded
 from .config import CONF
 from .contexts.lineup import COMPARISON, line_up, lineup_tables, write_lineup
 from .contexts.results import REPORT, heading, tables, write
@@ -47,6 +48,8 @@ def _sweep_folder(config: DictConfig) -> Path:
 @hydra.main(version_base="1.3", config_path=CONF, config_name="penguin")
 def main(cfg: DictConfig) -> None:
     """Score scenarios in both contexts, print the tables, write results and figures."""
+    if is_reworded(cfg.data):
+        raise ConfigError("data.reworded is for verbs that evaluate on test scenarios; penguin scores all of them")
     with job(cfg, "penguin") as (bench, tracker, folder):
         found = score_contexts(bench)
         write(bench, tracker, folder, found)

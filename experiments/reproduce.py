@@ -105,7 +105,7 @@ def heading(bench: Bench, findings: Findings) -> str:
     """What the results stand under."""
     name = bench.cfg.experiment
     text = (
-        f"{name} ({published()[name]['where']}): {len(bench.scenarios.test):,} scenarios ({bench.scenarios.name}), "
+        f"{name} ({published()[name]['where']}): {len(bench.scenarios.test):,} scenarios ({bench.scenarios.tested}), "
         f"{findings.about}."
     )
     return f"{text} {SIMULATED}" if bench.safety.simulated else text
@@ -125,7 +125,7 @@ def write(bench: Bench, tracker: Tracker, folder: Path, findings: Findings) -> P
         **run,
         "experiment": name,
         "data": {
-            "name": sides.name,
+            "name": sides.tested,
             "scenarios": len(sides.test),
             "digest": content_digest(sides.test),
             "skipped_records": len(sides.skipped),

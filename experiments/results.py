@@ -137,7 +137,7 @@ def flat(result: MethodResult) -> dict[str, Any]:
 def heading(bench: Bench, n: int) -> str:
     """What a results table stands under."""
     simulated = " **Simulated scores: they say how the methods compare in the simulation, nothing about a real model.**"
-    return f"{n:,} held-out scenarios ({bench.scenarios.name}), budget {bench.cfg.budget}." + (
+    return f"{n:,} held-out scenarios ({bench.scenarios.tested}), budget {bench.cfg.budget}." + (
         simulated if bench.safety.simulated else ""
     )
 
@@ -186,7 +186,7 @@ def _results_json(
     calibration: Calibration | None,
 ) -> dict[str, Any]:
     data = {
-        "name": bench.scenarios.name,
+        "name": bench.scenarios.tested,
         "scenarios": len(scenarios),
         "digest": content_digest(scenarios),
         "skipped_records": len(bench.scenarios.skipped),

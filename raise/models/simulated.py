@@ -23,6 +23,7 @@ import hashlib
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -159,7 +160,8 @@ class SimulatedSafetyModel:
     def _describe(self, scenario: Scenario) -> npt.NDArray[np.float64]:
         """Evidence of each attribute, strength of each pair, floor and room of each dimension."""
         world, account = self._world, self._world.account
-        rng = world.generator("user", scenario.digest)
+        # The same user puts the same request in whatever words.
+        rng = world.generator("user", replace(scenario, query=world.plainly(scenario.query)).digest)
         individual = np.exp(INDIVIDUAL * rng.standard_normal(self._n))
         floor_noise = FLOOR_SHARED * rng.standard_normal() + FLOOR_OWN * rng.standard_normal(3)
         ceiling = CEILING_MEAN + CEILING_SPREAD * rng.standard_normal(3)

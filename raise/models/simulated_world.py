@@ -123,7 +123,7 @@ class World:
         self.seed = seed
         self.account = _account(table)
         self._concerns: dict[str, str] = {stocked.query: stocked.concern for stocked in query_stock()}
-        self._plainly = {stocked.other_words: stocked.query for stocked in query_stock()}
+        self._stocked = {stocked.other_words: stocked.query for stocked in query_stock()}
         self._severity: dict[tuple[int, str], float] = {}
         self._relevance: dict[str, npt.NDArray[np.float64]] = {}
         self._encoder = HashingEncoder(1024)
@@ -142,9 +142,13 @@ class World:
             found = self._severity[attribute, value] = severity_of(self.table[attribute], value)
         return found
 
+    def plainly(self, query: str) -> str:
+        """The stock's own words for a query of the stock in other words; any other query as it is."""
+        return self._stocked.get(query, query)
+
     def concern(self, query: str) -> str:
         """The stock's tag, however it is put; for another query, that of the stock query nearest by words."""
-        query = self._plainly.get(query, query)
+        query = self.plainly(query)
         found = self._concerns.get(query)
         if found is None:
             near = self._stock @ self._encoder.encode([query])[0]
@@ -157,7 +161,7 @@ class World:
 
         The same request in other words makes the same attributes matter.
         """
-        query = self._plainly.get(query, query)
+        query = self.plainly(query)
         found = self._relevance.get(query)
         if found is None:
             concern = self.concern(query)
@@ -173,6 +177,6 @@ class World:
         """What scores and weights depend on: neither the costs of questions nor their wording."""
         attributes = [[a.key, list(a.values.items())] for a in self.table]
         stock = [[query, self._concerns[query]] for query in self._stock_texts]
-        plain = json.dumps([attributes, self.account.plain(), stock, self._plainly], sort_keys=True)
+        plain = json.dumps([attributes, self.account.plain(), stock, self._stocked], sort_keys=True)
         digest = hashlib.blake2b(plain.encode("utf-8"), digest_size=16).hexdigest()
         return {"llm": "simulated", "version": VERSION, "seed": self.seed, "table": digest}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from raise_agent.attributes import Attribute, AttributeTable, penguin_table
-from raise_agent.data.synthetic import in_other_words
+from raise_agent.data.synthetic import in_other_words, synthetic_scenarios
 from raise_agent.errors import ConfigError
+from raise_agent.experiments.assembly import make_scenarios, read_scenarios
 from raise_agent.experiments.methods import Pair
 from raise_agent.experiments.workbench import compare_policies, workbench
 from raise_agent.policies.abstention import BudgetAbstention, NeverAbstention
@@ -69,4 +71,27 @@ def test_only_test_scenarios_put_their_queries_in_other_words(tmp_path: Path, mo
         after = bench.scenarios
     assert (after.train, after.validation) == (before.train, before.validation)
     assert after.test == tuple(map(in_other_words, before.test))
-    assert after.name == f"{before.name}, test queries in other words"
+    assert (after.name, after.tested) == (before.name, f"{before.name}, test queries in other words")
+    assert before.tested == before.name
+
+
+def test_a_verb_that_reads_all_scenarios_finds_the_same_ones_in_other_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with workbench([*SMALL, "data.reworded=true"]) as bench:
+        scenarios, _, _ = read_scenarios(bench.cfg.data, TABLE)
+        sides = bench.scenarios
+    assert sorted(s.digest for s in scenarios) == sorted(s.digest for s in sides.planned + sides.test)
+    assert [s.id for s in scenarios] == [s.id for s in synthetic_scenarios(TABLE, 60, 0)]
+
+
+def test_a_run_of_before_there_were_other_words_is_read_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with workbench(SMALL) as bench:
+        data, sides = bench.cfg.data.copy(), bench.scenarios
+    OmegaConf.set_struct(data, False)
+    del data["reworded"]
+    assert make_scenarios(data, TABLE) == sides

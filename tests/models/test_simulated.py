@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raise_agent.attributes import Attribute, AttributeTable, penguin_table
-from raise_agent.data.synthetic import StockQuery, query_stock, synthetic_scenarios
+from raise_agent.data.synthetic import StockQuery, in_other_words, query_stock, synthetic_scenarios
 from raise_agent.errors import ConfigError, TableError
 from raise_agent.models import simulated_world
 from raise_agent.models.base import (
@@ -280,6 +280,15 @@ def test_a_query_in_other_words_makes_the_same_attributes_matter() -> None:
     for stocked in query_stock():
         assert world.concern(stocked.other_words) == stocked.concern
         assert world.relevance(stocked.other_words).tolist() == world.relevance(stocked.query).tolist()
+
+
+def test_the_same_user_in_other_words_scores_the_same() -> None:
+    for scenario in synthetic_scenarios(TABLE, 30, 1):
+        requests = [
+            [EvaluationRequest(one, subset) for subset in (0, 5, 96, EVERYTHING)]
+            for one in (scenario, in_other_words(scenario))
+        ]
+        assert model().evaluate(requests[0]) == model().evaluate(requests[1])
 
 
 def test_graver_situations_start_from_a_lower_score() -> None:
