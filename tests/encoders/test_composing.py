@@ -28,7 +28,7 @@ Vectors = npt.NDArray[np.float64]
 
 
 def unit(vectors: Vectors) -> Vectors:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def world(n: int, seed: int = 0) -> tuple[Vectors, list[list[int]], Vectors]:
