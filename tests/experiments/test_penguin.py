@@ -221,6 +221,8 @@ def test_scenarios_are_spread_evenly_whatever_their_order() -> None:
 def test_what_cannot_be_scored_is_refused(cli: Cli) -> None:
     done = cli("penguin", "data.n=20", "scenarios=0", status=2)
     assert "scenarios must be 1 or more" in done.stderr
+    done = cli("penguin", "data.n=20", "data.reworded=true", status=2)
+    assert "penguin scores all of them" in done.stderr
     done = cli("penguin", "data.n=20", "data.missing=1", status=2)
     assert "whose profile holds an attribute" in done.stderr
 
