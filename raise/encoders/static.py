@@ -5,7 +5,7 @@ texts (``composing``). Distilling all-MiniLM-L6-v2 takes a minute or more and gi
 policy folder. A text's vector is the mean over its pieces, scaled to length 1.
 Sums of float16 are exact here, so that a folder gives the same vectors on every machine; model2vec itself rounds each
 step to float16 and differs by up to 1e-3. Distilled again, on one machine and by the same versions, a model gives the
-same bytes; on another, float16 may round the last digit otherwise.
+same bytes, however many cores it has; on another, float16 may round the last digit otherwise.
 """
 
 from __future__ import annotations
@@ -162,9 +162,12 @@ def _distil(model: str, dimension: int, texts: int) -> _Model:
         from model2vec.distill import distill
     except ImportError as error:
         raise MissingExtraError("distilling a static encoder", "encoders") from error
+    # Not before: it needs torch, which comes with model2vec's extra.
+    from raise_agent.threads import one_thread
+
     network = _network(model) if texts else None
     try:
-        with quiet():
+        with quiet(), one_thread():
             found = find_model(model)
             distilled = distill(model_name=found, pca_dims=None if texts else dimension, device="cpu")
     except (OSError, ValueError) as error:
@@ -196,12 +199,15 @@ def _learned(alone: _Model, network: SentenceTransformerEncoder, dimension: int,
     Raises:
         ConfigError: the vocabulary has no words to make texts of.
     """
+    from raise_agent.threads import one_thread
+
     from .composing import learn_pieces, made_up_texts
 
     words = alone.pieces.words
     if not words:
         raise ConfigError(f"encoder model {network.model!r}: its vocabulary has no words to make texts of; set texts=0")
     cut = {text: numbers for text in made_up_texts(words, texts, seed=0) if (numbers := alone.numbers(text))}
-    whole = network.encode(list(cut))
+    with one_thread():
+        whole = network.encode(list(cut))
     vectors = learn_pieces(alone.vectors, list(cut.values()), whole, dimension)
     return replace(alone, vectors=vectors.astype(np.float16))

@@ -158,6 +158,24 @@ def test_a_static_encoder_that_learned_is_nearer_to_its_model(network: Path) -> 
     assert cosines(learned, whole)[0, 1] > cosines(plain, whole)[0, 1] + 0.05
 
 
+def test_texts_are_encoded_on_one_thread(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of several threads end in other digits, which learning carries on."""
+    encode, threads = SentenceTransformerEncoder.encode, []
+
+    def watched(self: SentenceTransformerEncoder, texts: list[str]) -> Any:
+        threads.append(torch.get_num_threads())
+        return encode(self, texts)
+
+    monkeypatch.setattr(SentenceTransformerEncoder, "encode", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        StaticEncoder(str(network), 16, 40)
+        assert (threads, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_without_texts_the_vectors_are_model2vecs(network: Path) -> None:
     with quiet():
         theirs = distill(model_name=str(network), pca_dims=16, device="cpu")
