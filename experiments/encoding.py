@@ -85,7 +85,7 @@ def _distilled(source: LocalModel, settings: dict[str, Any], kept: Path, write: 
     found = load_kept(place)
     if found is not None:
         return found
-    _say(f"distilling the query encoder, which takes a minute or more{f'; kept in {place}' if write else ''}")
+    _say(f"distilling the query encoder, which takes minutes{f'; kept in {place}' if write else ''}")
     made = StaticEncoder(str(source.folder), dimension, texts)
     if write:
         keep(made, place)

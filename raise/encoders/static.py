@@ -1,7 +1,7 @@
 """A static encoder, distilled from a sentence-transformers model by model2vec: numpy alone to run it.
 
 Minishlab's model2vec makes one vector per word piece, and these then learn to add up to what the model makes of whole
-texts (``composing``). Distilling all-MiniLM-L6-v2 takes a minute or more and gives about 15 MB, which travel inside the
+texts (``composing``). Distilling all-MiniLM-L6-v2 takes minutes and gives about 15 MB, which travel inside the
 policy folder. A text's vector is the mean over its pieces, scaled to length 1.
 Sums of float16 are exact here, so that a folder gives the same vectors on every machine; model2vec itself rounds each
 step to float16 and differs by up to 1e-3. Distilled again, on one machine and by the same versions, a model gives the
