@@ -38,7 +38,9 @@ RELATIVE = {"docs/benchmark.md": "raise_agent.planners.families"}
 def test_pages_name_verbs_files_and_imports_that_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "@@" not in text
-    assert set(re.findall(r"raise-agent (\w+)", text)) <= set(VERBS)
+    verbs = set(re.findall(r"raise-agent (\w+)", text))
+    assert verbs or page.name != "README.md"
+    assert verbs <= set(VERBS)
     for link in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)", text):
         assert (page.parent / link).exists(), link
     package = RELATIVE.get(page.relative_to(ROOT).as_posix())

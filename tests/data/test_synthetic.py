@@ -577,8 +577,10 @@ def test_queries_are_plain_unique_and_well_formed() -> None:
     for query in queries + reworded:
         assert query.isascii()
         assert query == " ".join(query.split())
-        assert 20 <= len(query) <= 260
-    assert all(query[0].isupper() for query in queries)
+    for query in queries:
+        assert query[0].isupper()
+        assert 20 <= len(query) <= 220
+    assert all(20 <= len(query) <= 260 for query in reworded)
 
 
 def alike(one: set[str], other: set[str]) -> float:
