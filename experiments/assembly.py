@@ -95,9 +95,17 @@ def _with_costs(cfg: DictConfig) -> AttributeTable:
 
 def read_scenarios(cfg: DictConfig, table: AttributeTable) -> tuple[tuple[Scenario, ...], tuple[str, ...], int]:
     """All scenarios of the ``data`` group; also messages on skipped records and the number of duplicates."""
+    scenarios, skipped, duplicates = _read_plainly(cfg, table)
+    if is_reworded(cfg):
+        fractions, by = _fractions(cfg), cfg.split.by
+        scenarios = tuple(in_other_words(s) if split_of(s, fractions, by) == "test" else s for s in scenarios)
+    return scenarios, skipped, duplicates
+
+
+def _read_plainly(cfg: DictConfig, table: AttributeTable) -> tuple[tuple[Scenario, ...], tuple[str, ...], int]:
+    """The same, before any query is put in other words."""
     if cfg.name == "synthetic":
-        drawn = synthetic_scenarios(table, cfg.n, cfg.seed, cfg.missing)
-        return tuple(_reworded(one, cfg) if is_reworded(cfg) else one for one in drawn), (), 0
+        return synthetic_scenarios(table, cfg.n, cfg.seed, cfg.missing), (), 0
     loaded = load_scenarios(cfg.path, table, on_bad=cfg.on_bad, format=cfg.format)
     return loaded.scenarios, loaded.skipped, loaded.duplicates
 
@@ -107,20 +115,13 @@ def is_reworded(cfg: DictConfig) -> bool:
     return bool(cfg.get("reworded", False))
 
 
-def _reworded(scenario: Scenario, cfg: DictConfig) -> Scenario:
-    """In other words, if it is a test scenario in its own."""
-    return in_other_words(scenario) if split_of(scenario, _fractions(cfg), cfg.split.by) == "test" else scenario
-
-
 def _fractions(cfg: DictConfig) -> SplitFractions:
     return SplitFractions(cfg.split.train, cfg.split.validation, cfg.split.test)
 
 
 def make_scenarios(cfg: DictConfig, table: AttributeTable) -> ScenarioSet:
     """Scenarios of the ``data`` group, divided by content: before any query is put in other words."""
-    plainly = OmegaConf.merge(cfg, {"reworded": False}) if is_reworded(cfg) else cfg
-    assert isinstance(plainly, DictConfig)
-    scenarios, skipped, duplicates = read_scenarios(plainly, table)
+    scenarios, skipped, duplicates = _read_plainly(cfg, table)
     sides = split(scenarios, _fractions(cfg), by=cfg.split.by)
     name = f"synthetic, n={cfg.n}, seed={cfg.seed}" if cfg.name == "synthetic" else str(cfg.path)
     test = tuple(map(in_other_words, sides["test"])) if is_reworded(cfg) else sides["test"]
