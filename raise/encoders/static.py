@@ -30,7 +30,6 @@ from .wordpiece import WordPieces
 
 _FOLDER = "model"
 _CONFIG, _TOKENIZER, _VECTORS = "config.json", "tokenizer.json", "model.safetensors"
-TEXTS = 16_000
 _MAX_LENGTH = 512
 """Of a text in word pieces, where the folder names none; model2vec's."""
 
@@ -46,7 +45,7 @@ class StaticEncoder:
 
     name = "static"
 
-    def __init__(self, model: str = MINILM, dimension: int = 256, texts: int = TEXTS) -> None:
+    def __init__(self, model: str = MINILM, dimension: int = 256, texts: int = 16_000) -> None:
         self._model = _open(Path(model)) if is_static(Path(model)) else _distil(model, dimension, texts)
 
     @property
@@ -181,7 +180,10 @@ def _distil(model: str, dimension: int, texts: int) -> _Model:
     with TemporaryDirectory() as scratch:
         distilled.save_pretrained(scratch)
         opened = _open(Path(scratch))
-    return opened if network is None else _learned(opened, network, dimension, texts)
+    if network is None:
+        return opened
+    with one_thread():
+        return _learned(opened, network, dimension, texts)
 
 
 def _network(model: str) -> SentenceTransformerEncoder:
@@ -199,15 +201,12 @@ def _learned(alone: _Model, network: SentenceTransformerEncoder, dimension: int,
     Raises:
         ConfigError: the vocabulary has no words to make texts of.
     """
-    from raise_agent.threads import one_thread
-
     from .composing import learn_pieces, made_up_texts
 
     words = alone.pieces.words
     if not words:
         raise ConfigError(f"encoder model {network.model!r}: its vocabulary has no words to make texts of; set texts=0")
     cut = {text: numbers for text in made_up_texts(words, texts, seed=0) if (numbers := alone.numbers(text))}
-    with one_thread():
-        whole = network.encode(list(cut))
+    whole = network.encode(list(cut))
     vectors = learn_pieces(alone.vectors, list(cut.values()), whole, dimension)
     return replace(alone, vectors=vectors.astype(np.float16))

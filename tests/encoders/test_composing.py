@@ -22,6 +22,7 @@ from raise_agent.encoders.static import StaticEncoder
 from raise_agent.errors import ConfigError
 
 WORDS = [f"w{'abcdefghij'[i // 100]}{'abcdefghij'[i // 10 % 10]}{'abcdefghij'[i % 10]}" for i in range(300)]
+CARRIERS = resources.files("raise_agent.encoders").joinpath("carriers.txt").read_text(encoding="utf-8").splitlines()
 PIECES, WIDTH = 60, 12
 
 Vectors = npt.NDArray[np.float64]
@@ -53,8 +54,7 @@ def cosines(one: Vectors, other: Vectors) -> Vectors:
 
 
 def test_texts_are_carriers_filled_and_bare_words_by_turns() -> None:
-    carriers = resources.files("raise_agent.encoders").joinpath("carriers.txt").read_text(encoding="utf-8").splitlines()
-    filled = [re.compile(re.escape(carrier).replace("_", f"({'|'.join(WORDS)})")) for carrier in carriers]
+    filled = [re.compile(re.escape(carrier).replace("_", f"({'|'.join(WORDS)})")) for carrier in CARRIERS]
     texts = made_up_texts(WORDS, 400, seed=0)
     assert len(texts) == 400
     for text in texts[::2]:
@@ -78,9 +78,8 @@ def test_the_same_seed_gives_the_same_texts() -> None:
 
 
 def test_carriers_are_plain_and_distinct() -> None:
-    carriers = resources.files("raise_agent.encoders").joinpath("carriers.txt").read_text(encoding="utf-8").splitlines()
-    assert len(set(carriers)) == len(carriers) >= 100
-    for carrier in carriers:
+    assert len(set(CARRIERS)) == len(CARRIERS) >= 100
+    for carrier in CARRIERS:
         assert carrier.isascii()
         assert "_" in carrier
         assert carrier == " ".join(carrier.split())
