@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from raise_agent.experiments.main import main
+
+# A busy machine is slow at times; on CI, what Hypothesis sets there besides stays.
+settings.register_profile("unhurried", settings(deadline=None))
+settings.load_profile("unhurried")
 
 ENCODING = ("run", "distill", "evaluate", "agent")
 """Verbs with an encoder."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raise_agent.attributes import (
@@ -126,7 +126,6 @@ def test_an_alias_names_its_attribute(alias: str, key: str) -> None:
     assert TABLE.keys[TABLE.index(alias)] == key
 
 
-@settings(deadline=None)
 @given(st.sampled_from([s for a in TABLE for s in (a.key, a.name, *a.aliases)]), st.randoms())
 def test_any_mix_of_case_and_separators_is_found(spelling: str, chance: random.Random) -> None:
     mixed = "".join(

@@ -12,7 +12,7 @@ import types
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from raise_agent.attributes import penguin_table
@@ -134,7 +134,6 @@ def test_no_view_has_room_for_another_field(view: type) -> None:
 # Disclosure
 
 
-@settings(deadline=None)
 @given(values, st.integers(0, 15))
 def test_disclosing_gives_each_asked_attribute_its_answer_in_table_order(
     given_values: tuple[str | None, ...], subset: int
@@ -188,7 +187,6 @@ def test_the_digest_stays_what_stores_were_written_with() -> None:
     assert scenario().digest == "3b841662d0d3fc5af0a3a331766d06a9"
 
 
-@settings(deadline=None)
 @given(values, st.permutations(range(4)), st.lists(st.sampled_from(["x1", "x2", "x3"]), unique=True))
 def test_neither_the_order_of_keys_nor_values_unknown_change_the_digest(
     given_values: tuple[str | None, ...], order: list[int], unknown: list[str]
@@ -198,14 +196,12 @@ def test_neither_the_order_of_keys_nor_values_unknown_change_the_digest(
     assert scenario(profile=moved).digest == scenario(profile=profile(*given_values)).digest
 
 
-@settings(deadline=None)
 @given(values, values)
 def test_any_other_value_gives_another_digest(one: tuple[str | None, ...], other: tuple[str | None, ...]) -> None:
     assume(one != other)
     assert scenario(profile=profile(*one)).digest != scenario(profile=profile(*other)).digest
 
 
-@settings(deadline=None)
 @given(texts, texts, texts, texts)
 def test_any_other_domain_or_query_gives_another_digest(domain: str, query: str, domain2: str, query2: str) -> None:
     assume((domain, query) != (domain2, query2))

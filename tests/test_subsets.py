@@ -6,7 +6,7 @@ from itertools import combinations
 from math import comb
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raise_agent.subsets import full_mask, mask_of, members, subsets_of_size
@@ -14,7 +14,6 @@ from raise_agent.subsets import full_mask, mask_of, members, subsets_of_size
 indices = st.sets(st.integers(0, 70))
 
 
-@settings(deadline=None)
 @given(indices)
 def test_a_mask_and_its_members_are_each_others_inverse(chosen: set[int]) -> None:
     mask = mask_of(chosen)
@@ -23,7 +22,6 @@ def test_a_mask_and_its_members_are_each_others_inverse(chosen: set[int]) -> Non
     assert mask.bit_count() == len(chosen)
 
 
-@settings(deadline=None)
 @given(indices, indices)
 def test_masks_unite_and_meet_as_sets_do(one: set[int], other: set[int]) -> None:
     assert members(mask_of(one) | mask_of(other)) == tuple(sorted(one | other))

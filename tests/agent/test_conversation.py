@@ -276,7 +276,7 @@ def test_no_word_of_the_user_is_shown_or_logged(caplog: pytest.LogCaptureFixture
     assert not caplog.records
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(query=st.text(max_size=200), replies=st.lists(st.text(max_size=80), max_size=8))
 def test_any_words_lead_to_an_answer(query: str, replies: list[str]) -> None:
     talk = agent(3).start(query)

@@ -272,7 +272,7 @@ WORDS = st.lists(st.sampled_from(sorted(FRAGMENTS.split("|"))), max_size=30).map
 TEXTS = st.one_of(st.text(), WORDS)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=TEXTS, key=st.sampled_from(TABLE.keys))
 def test_any_reply_gives_a_value_only_when_given_and_only_one_of_the_tables_or_said(text: str, key: str) -> None:
     for table in (TABLE, OTHER):
@@ -286,7 +286,7 @@ def test_any_reply_gives_a_value_only_when_given_and_only_one_of_the_tables_or_s
             assert got.value is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=TEXTS)
 def test_any_message_volunteers_only_values_of_the_table(text: str) -> None:
     for table in (TABLE, OTHER):
@@ -294,7 +294,6 @@ def test_any_message_volunteers_only_values_of_the_table(text: str) -> None:
             assert value in table[table.index(key)].values
 
 
-@settings(deadline=None)
 @given(value=st.sampled_from([(a.key, value) for a in TABLE for value in a.values]), case=st.booleans())
 def test_every_value_is_its_own_reply(value: tuple[str, str], case: bool) -> None:
     key, spelling = value

@@ -526,7 +526,7 @@ def test_an_attribute_named_like_the_situation_cannot_be_a_node() -> None:
         ProfileNetwork.of(AttributeTable.from_json(data, "own"))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.lists(st.floats(0, 10), min_size=2, max_size=5).filter(lambda weights: sum(weights) > 0.1),
     st.integers(0, 2**32),

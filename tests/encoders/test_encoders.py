@@ -233,7 +233,6 @@ def oracle(text: str, dimension: int) -> list[float]:
     return [value / (length or 1) for value in vector]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["how", "do", "i", "is", "with", "should", "cope", "eat", "worry", "anxious", "landlord"]),
@@ -247,7 +246,7 @@ def test_hashing_does_what_its_docstring_says(words: list[str], dimension: int) 
     assert HashingEncoder(dimension).encode([text])[0] == pytest.approx(oracle(text, dimension), abs=1e-6)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(max_size=40), st.sampled_from([16, 512]))
 def test_any_text_hashes_to_length_1_or_to_zeros(text: str, dimension: int) -> None:
     (norm,) = norms(HashingEncoder(dimension).encode([text]))

@@ -65,7 +65,7 @@ def test_every_character_of_old_is_split_as_the_library_does() -> None:
         agree(" ".join(f"a{c}b {c}" for c in characters[start : start + 500]))
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(st.text(st.characters(exclude_categories=["Cs", "Cn"]).filter(old), max_size=60))
 def test_any_text_is_split_as_the_library_does(text: str) -> None:
     agree(text)

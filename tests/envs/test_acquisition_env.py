@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from gymnasium.utils.env_checker import check_env
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raise_agent.attributes import Attribute, AttributeTable, penguin_table
@@ -246,7 +246,6 @@ def test_vector_info_is_arrays_and_marks_what_is_unscored() -> None:
 # Rewards
 
 
-@settings(deadline=None)
 @given(
     number=st.integers(0, len(GAPPY) - 1),
     actions=st.lists(st.integers(0, N), min_size=1, max_size=8),

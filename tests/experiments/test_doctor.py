@@ -28,10 +28,12 @@ def test_a_good_server_is_shown_measured_and_written_down(
     assert f"{server.base_url}, for responder, judge, prior" in done.stdout
     for expected in ("| token probabilities  | 20 alternatives", "| at once |", "Ready: ", "vLLM 0.0-stand-in"):
         assert expected in done.stdout
-    assert "2 at once:" in done.stderr
     report = the_report(tmp_path)
     assert (report["ready"], report["simulated"], report["missing"]) == (True, False, [])
-    assert [step["concurrency"] for step in report["throughput"]["steps"]] == [1, 2]
+    # A slow machine may have time for the first alone.
+    measured = [step["concurrency"] for step in report["throughput"]["steps"]]
+    assert measured == [1, 2][: len(measured)] != []
+    assert all(f"{level} at once:" in done.stderr for level in measured)
     assert f"set llm.client.concurrency={report['throughput']['best']}" in done.stdout
     (found,) = report["servers"]
     assert (found["url"], found["model"], found["usable"]) == (server.base_url, "olmo-7b", True)

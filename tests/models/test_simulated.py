@@ -327,7 +327,7 @@ def oracle(scenario: Scenario, subset: int) -> list[float]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 499), st.integers(0, EVERYTHING))
 def test_scores_are_those_of_the_docstrings_formula(position: int, subset: int) -> None:
     scenario = sample(SEEDS[1])[position]
@@ -432,7 +432,6 @@ def test_a_table_without_values_has_middling_ones() -> None:
     assert severity_of(Attribute("a", "A", "health", "A?"), "anything, 42") == 0.5
 
 
-@settings(deadline=None)
 @given(st.sampled_from(list(TABLE)), st.text() | st.from_regex(r"\d{1,3}( ?- ?\d{1,3})?\+?"))
 def test_any_text_has_a_severity_from_0_to_1(item: Attribute, value: str) -> None:
     assert 0 <= severity_of(item, value) <= 1
@@ -445,7 +444,7 @@ def test_a_number_of_any_length_has_a_severity() -> None:
 # Bounds, batches, identity of content
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.none() | st.text(max_size=12) | st.sampled_from([v for a in TABLE for v in a.values]),
@@ -898,7 +897,7 @@ def rank(prior: SimulatedPrior, scenario: Scenario, asked: int, unasked: int = E
     return prior.rank(RankRequest(scenario.inquiry, scenario.profile.disclose(asked), unasked & ~asked)).weights
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 1999), st.integers(0, EVERYTHING), st.integers(1, EVERYTHING))
 def test_weights_support_all_that_is_unasked_and_nothing_else_and_sum_to_1(i: int, asked: int, pool: int) -> None:
     if pool & ~asked:

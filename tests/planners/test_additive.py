@@ -25,7 +25,7 @@ from raise_agent.subsets import members, subsets_of_size
 N, DEPTH = 6, 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     pairs=st.lists(
         st.tuples(
@@ -90,7 +90,7 @@ def covariance(subset: int, other: int) -> float:
     return float(_covariances(N, DEPTH)[0][subset.bit_count(), other.bit_count(), (subset & other).bit_count()])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(heard=st.lists(st.tuples(st.sampled_from(ALL), st.floats(1, 5)), min_size=1, max_size=40))
 def test_with_noise_one_score_at_a_time_gives_the_gaussian_posterior_averaged_over_scales(
     heard: list[tuple[int, float]],

@@ -90,7 +90,7 @@ def replayed(problem: PlanningProblem, subsets: Iterable[int], trace: Sequence[t
 # --- exact scores -----------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 1000),
     evaluations=st.integers(1, 40),
@@ -151,7 +151,7 @@ def test_two_pairs_found_apart_are_combined(monkeypatch: pytest.MonkeyPatch) -> 
     assert share(1) < 0.93
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), batch=st.sampled_from([1, 4]), more=st.sampled_from([0, 1, 100]))
 def test_enough_evaluations_give_the_oracles_value_for_any_set_function(seed: int, batch: int, more: int) -> None:
     scores = random_scores(6, seed)
@@ -160,7 +160,7 @@ def test_enough_evaluations_give_the_oracles_value_for_any_set_function(seed: in
     assert plan.evaluations == 20
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), budget=st.integers(1, 5))
 def test_where_asking_costs_enough_evaluations_give_the_oracles_plan(seed: int, budget: int) -> None:
     scores = random_scores(5, seed)
@@ -559,7 +559,7 @@ def of_prefixes(table: Sequence[float], path: Sequence[int]) -> float:
     return fmean(table[mask_of(path[: length + 1])] for length in range(len(path)))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 1000))
 def test_where_all_is_scored_the_path_of_best_prefixes_is_found(seed: int) -> None:
     scores = random_scores(5, seed)

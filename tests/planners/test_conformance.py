@@ -110,7 +110,7 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     problem=problems(),
     seed=st.integers(0, 1000),

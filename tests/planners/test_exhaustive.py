@@ -34,7 +34,7 @@ def by_brute_force(problem: PlanningProblem, scores: Sequence[float]) -> tuple[i
     return max((path for size in sizes for path in permutations(attributes, size)), key=merit)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     n=st.integers(1, 5),
     budget=st.integers(1, 4),

@@ -17,7 +17,7 @@ def greedy(problem: PlanningProblem, scores: dict[int, float | None], evaluation
     return run_planner(planner, problem, lambda subset: scores.get(subset, 0.0), np.random.default_rng(0))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(seed=st.integers(0, 10_000), budget=st.integers(1, 6), costly=st.booleans())
 def test_an_additive_score_is_planned_as_by_the_oracle(seed: int, budget: int, costly: bool) -> None:
     rng = np.random.default_rng(seed)

@@ -61,7 +61,7 @@ def random_scores(n: int, seed: int) -> list[float | None]:
     return [float(score) for score in np.random.default_rng(seed).uniform(1, 5, 1 << n)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), prior=st.sampled_from(["uniform", "static", "role"]))
 def test_enough_evaluations_give_the_oracles_plan_for_any_set_function(seed: int, prior: str) -> None:
     scores = random_scores(6, seed)
@@ -71,7 +71,7 @@ def test_enough_evaluations_give_the_oracles_plan_for_any_set_function(seed: int
     assert (plan.path, plan.value) == (oracle.path, oracle.value)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000))
 def test_enough_evaluations_give_the_oracles_value_where_asking_costs(seed: int) -> None:
     scores = random_scores(5, seed)
@@ -81,7 +81,7 @@ def test_enough_evaluations_give_the_oracles_value_where_asking_costs(seed: int)
     assert plan.value == pytest.approx(oracle.value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), share=st.sampled_from([0.0, 0.15, 0.5]), evaluations=st.integers(1, 30))
 def test_the_path_ends_in_the_best_subset_that_was_scored(seed: int, share: float, evaluations: int) -> None:
     scores = random_scores(6, seed)
@@ -405,7 +405,7 @@ def mean_worth(scores: Sequence[float | None], path: Sequence[int]) -> float:
     return fmean(scores[mask_of(path[:length])] or 0.0 for length in range(1, len(path) + 1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000))
 def test_enough_evaluations_give_the_path_of_best_prefixes(seed: int) -> None:
     scores = random_scores(5, seed)

@@ -112,7 +112,7 @@ class Naive:
         return path + self.completions[path]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     n=st.integers(1, 5),
     budget=st.integers(1, 5),
@@ -284,7 +284,7 @@ def test_enough_rollouts_give_the_oracles_subset_of_an_additive_score(reading: s
         assert plan.value == oracle.value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     flags=st.lists(st.booleans(), min_size=1, max_size=6),
     budget=st.integers(1, 6),

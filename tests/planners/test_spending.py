@@ -100,7 +100,7 @@ GAINS = st.one_of(st.sampled_from([0.0, 0.1, 0.2, 0.4, math.inf, math.nan, -1.0]
 SCRIPTS = st.lists(st.lists(st.tuples(st.integers(0, 4), GAINS), max_size=6).map(tuple), min_size=1, max_size=12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SCRIPTS, st.integers(0, 60), st.sampled_from([0.0, 0.3, 0.75, 1.0]), st.integers(0, 99))
 def test_who_goes_on_is_as_the_rule_says_whatever_the_order_of_answers(
     scripts: list[Script], evaluations: int, evenly: float, seed: int

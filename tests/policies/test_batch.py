@@ -65,7 +65,7 @@ POLICIES = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     policy=st.sampled_from(POLICIES),
     conversations=st.lists(
@@ -328,7 +328,7 @@ def test_arrays_say_the_same_and_cannot_be_changed() -> None:
             array[0] = 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     now=st.floats(-10, 10).map(lambda value: round(value, 6)),
     min_gain=st.sampled_from([0.0, 5e-7, -5e-7, 0.1, 1e-7, 4.9999999e-7, 1e300, -1e300, 1e12])

@@ -68,7 +68,7 @@ def test_costs_shift_the_choice() -> None:
     assert answered(decide(mood=1, job=1, sleep=1, fear=1)).scores["job"] == pytest.approx(2.4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 5),
     query=st.text(max_size=40),

@@ -94,7 +94,7 @@ class Client:
         self.usage = Usage() if usage is None else usage
         self.backing_off = 0
         """Requests that failed and wait before they are made again."""
-        self._switchboard = Switchboard(settings.patience)
+        self._switchboard = Switchboard(settings.patience, time.monotonic)
         self._endpoints: dict[tuple[str, str | None], Endpoint] = {}
         self._session: aiohttp.ClientSession | None = None
         # Only spreads retries in time; no result depends on it.

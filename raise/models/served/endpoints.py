@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -88,7 +87,7 @@ class Switchboard:
         clock: seconds on a steady clock.
     """
 
-    def __init__(self, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, patience: float, clock: Callable[[], float]) -> None:
         self._patience = patience
         self._clock = clock
         self._waited_for: dict[int, Route] = {}

@@ -47,7 +47,7 @@ def repeated(values: Array, weights: Array) -> Array:
     return np.repeat(values, weights.astype(int))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs(whole=True))
 def test_kappa_of_whole_ratings_is_that_of_scikit_learn(made: tuple[Array, Array, Array]) -> None:
     x, y, weights = made
@@ -60,7 +60,7 @@ def test_kappa_of_whole_ratings_is_that_of_scikit_learn(made: tuple[Array, Array
         assert found == pytest.approx(theirs, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs(whole=False))
 def test_kappa_of_fractional_ratings_weighs_against_ratings_drawn_independently(
     made: tuple[Array, Array, Array],
@@ -72,7 +72,7 @@ def test_kappa_of_fractional_ratings_weighs_against_ratings_drawn_independently(
     assert of(kappa(x, y), weights) == pytest.approx(1 - np.mean((a - b) ** 2) / by_chance, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.booleans().flatmap(pairs))
 def test_correlations_are_those_of_scipy(made: tuple[Array, Array, Array]) -> None:
     x, y, weights = made

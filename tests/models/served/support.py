@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -34,7 +35,7 @@ from raise_agent.planners import Plan, PlanningProblem, Search, make_planner
 from raise_agent.planners.runner import Task, search_rng
 from raise_agent.scenario import Profile, Scenario
 
-from .stand_in import Server
+from .stand_in import Server, StandIn
 
 Result = TypeVar("Result")
 TABLE = penguin_table()
@@ -46,6 +47,53 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make retries come soon, so that tests do not wait for them."""
     monkeypatch.setattr(client_module, "FIRST_DELAY", 0.01)
     monkeypatch.setattr(endpoints_module, "LONGEST_PAUSE", 0.2)
+
+
+class _WhereWaitingTakesNoTime(selectors.DefaultSelector):
+    """Where nothing is there to read, the time that a loop would wait has passed at once."""
+
+    now = 1000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            return super().select()
+        ready = super().select(0)
+        self.now += 0.0 if ready else max(timeout, 0.0)
+        return ready
+
+
+class Hasty:
+    """A loop for client and server in which only waiting takes time, and none of ours, however slow the machine."""
+
+    def __init__(self) -> None:
+        self._selector = _WhereWaitingTakesNoTime()
+        self._loop = asyncio.SelectorEventLoop(self._selector)
+
+    def now(self) -> float:
+        """What stands for ``time.monotonic``."""
+        return self._selector.now
+
+    def run(self, work: Awaitable[Result]) -> Result:
+        """Do it, and what the server has to do for it."""
+        return self._loop.run_until_complete(work)
+
+    def used(self, client: Client, work: Awaitable[Result]) -> Result:
+        """Do it, then release the client's connections."""
+        return self.run(_closing(client, work))
+
+    @contextmanager
+    def running(self, stand_in: StandIn, port: int = 0) -> Iterator[Server]:
+        """Serve in this loop whenever it runs, until the block is left."""
+        server = Server(stand_in)
+        self.run(server.start(port))
+        try:
+            yield server
+        finally:
+            self.run(server.stop())
+
+    def close(self) -> None:
+        """Release the loop."""
+        self._loop.close()
 
 
 def chat(n: int = 0, **more: object) -> bytes:
@@ -60,14 +108,14 @@ def token(n: int = 0) -> bytes:
 
 def used(client: Client, work: Awaitable[Result]) -> Result:
     """Do it in an event loop of its own, then release the client's connections."""
+    return asyncio.run(_closing(client, work))
 
-    async def closing() -> Result:
-        try:
-            return await work
-        finally:
-            await client.aclose()
 
-    return asyncio.run(closing())
+async def _closing(client: Client, work: Awaitable[Result]) -> Result:
+    try:
+        return await work
+    finally:
+        await client.aclose()
 
 
 def dead_port() -> int:

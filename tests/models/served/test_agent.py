@@ -31,7 +31,7 @@ from .support import TABLE, caller, hurry, people, secret, settings
 PERSON = people(1)[0]
 KNOWN = {"health": secret(0, 6), "age": None}
 UNASKED = ["gender", "mental_health", "emotion"]
-CLIENT = ClientSettings(concurrency=4, attempts=2, timeout=0.5, patience=5.0)
+CLIENT = ClientSettings(concurrency=4, attempts=2, patience=5.0)
 FORMS: tuple[Form, ...] = ("basic", "binary", "scale")
 
 
@@ -155,7 +155,7 @@ def test_a_model_that_fails_decides_nothing_and_what_takes_its_place_says_so(kin
 
 
 def test_a_server_that_is_gone_ends_an_evaluation_and_not_a_conversation() -> None:
-    impatient = ClientSettings(concurrency=4, attempts=2, timeout=0.5, patience=0.5)
+    impatient = ClientSettings(concurrency=4, attempts=2, patience=0.5)
     with ExitStack() as connected:
         with running(StandIn()) as server:
             agent = connected.enter_context(agent_at(server, impatient))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from itertools import pairwise
@@ -17,7 +16,7 @@ from raise_agent.models.served.failures import CallFailed, Failure
 from raise_agent.models.served.wire import ChatReply
 
 from .stand_in import TRANSIENT, Fault, Server, StandIn, always, running, sequence
-from .support import chat, completion, dead_port, hurry, reacting, token, used
+from .support import Hasty, chat, completion, dead_port, hurry, reacting, token, used
 
 KEY = "sk-made-up-0123456789"
 
@@ -30,7 +29,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 def made(
     server: Server, *, concurrency: int | None = 8, attempts: int = 3, timeout: float = 5.0
 ) -> tuple[Client, Route]:
-    client = Client(ClientSettings(concurrency=concurrency, attempts=attempts, timeout=timeout, patience=5.0))
+    client = Client(ClientSettings(concurrency=concurrency, attempts=attempts, timeout=timeout, patience=60.0))
     return client, client.route([server.base_url], None)
 
 
@@ -89,20 +88,20 @@ def test_what_does_not_pass_is_a_typed_failure_after_all_attempts(kind: str, fai
     assert client.usage.failed == {failure.value: 3}
 
 
-def test_a_hang_is_cut_off_and_the_request_made_again() -> None:
-    with running(StandIn(faults=sequence([Fault("hang")]))) as server:
+def test_a_hang_is_cut_off_and_the_request_made_again(hasty: Hasty) -> None:
+    with hasty.running(StandIn(faults=sequence([Fault("hang")]))) as server:
         client, route = made(server, timeout=0.3)
-        began = time.monotonic()
-        used(client, client.chat(route, chat()))
+        began = hasty.now()
+        hasty.used(client, client.chat(route, chat()))
     assert outcomes(server) == ["hang", "ok"]
-    assert 0.3 <= time.monotonic() - began < 2.0
+    assert hasty.now() - began == pytest.approx(0.3, abs=0.05)
     assert client.usage.failed == {Failure.TIMEOUT.value: 1}
 
 
-def test_a_late_answer_within_the_time_out_is_an_answer() -> None:
-    with running(StandIn(faults=sequence([Fault("slow_first_byte", seconds=0.5)]))) as server:
+def test_a_late_answer_within_the_time_out_is_an_answer(hasty: Hasty) -> None:
+    with hasty.running(StandIn(faults=sequence([Fault("slow_first_byte", seconds=0.5)]))) as server:
         client, route = made(server, timeout=2.0)
-        used(client, client.chat(route, chat()))
+        hasty.used(client, client.chat(route, chat()))
     assert outcomes(server) == ["slow_first_byte"]
     assert not client.usage.failed
 
@@ -228,15 +227,15 @@ def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere() -> None:
 # --- waiting ----------------------------------------------------------------------------------------------------------
 
 
-def test_retries_wait_longer_each_time_and_not_all_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retries_wait_longer_each_time_and_not_all_alike(monkeypatch: pytest.MonkeyPatch, hasty: Hasty) -> None:
     monkeypatch.setattr("raise_agent.models.served.client.FIRST_DELAY", 0.1)
-    with running(StandIn(faults=always(Fault("429")))) as server:
+    with hasty.running(StandIn(faults=always(Fault("429")))) as server:
         client, route = made(server, attempts=3)
 
         async def failing() -> None:
             await asyncio.gather(*(client.chat(route, chat(n)) for n in range(8)), return_exceptions=True)
 
-        used(client, failing())
+        hasty.used(client, failing())
     first, second = [], []
     for n in range(8):
         own = [seen for seen in server.chats if seen.body["messages"][0]["content"] == f"Hello {n}"]
@@ -249,81 +248,83 @@ def test_retries_wait_longer_each_time_and_not_all_alike(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(("kind", "form"), [("429", "seconds"), ("503", "date")])
-def test_the_servers_retry_after_is_honoured(kind: str, form: str) -> None:
-    date = datetime.now(timezone.utc) + timedelta(seconds=2)
-    header = "1" if form == "seconds" else format_datetime(date, usegmt=True)
-    with running(StandIn(faults=sequence([Fault(kind, retry_after=header)]))) as server:
+def test_the_servers_retry_after_is_honoured(kind: str, form: str, hasty: Hasty) -> None:
+    date = datetime.now(timezone.utc) + timedelta(seconds=31)
+    header = "30" if form == "seconds" else format_datetime(date, usegmt=True)
+    with hasty.running(StandIn(faults=sequence([Fault(kind, retry_after=header)]))) as server:
         client, route = made(server)
-        used(client, client.chat(route, chat()))
+        hasty.used(client, client.chat(route, chat()))
     refused, answered = server.chats
     waited = answered.began - refused.ended
-    # A date has whole seconds, so between one and two of them are left.
-    assert (0.9 if form == "date" else 1.0) <= waited < 2.6
+    # A date has whole seconds, and is told by the clock on the wall.
+    assert waited == pytest.approx(30.0, rel=1e-3) if form == "seconds" else 20.0 < waited <= 31.0
 
 
-def test_retry_after_holds_back_all_requests_to_the_server() -> None:
-    with running(StandIn(faults=sequence([Fault("429", retry_after="0.6")]))) as server:
+def test_retry_after_holds_back_all_requests_to_the_server(hasty: Hasty) -> None:
+    with hasty.running(StandIn(faults=sequence([Fault("429", retry_after="0.6")]))) as server:
         client, route = made(server, concurrency=1)
-        used(client, many(client, route, 4))
+        hasty.used(client, many(client, route, 4))
     refused, *answered = server.chats
     assert len(answered) == 4
     assert all(seen.began - refused.ended >= 0.59 for seen in answered)
 
 
 @pytest.mark.parametrize("header", ["soon", "-3", "nan", "inf", ""])
-def test_a_retry_after_that_makes_no_sense_is_passed_over(header: str) -> None:
-    with running(StandIn(faults=sequence([Fault("429", retry_after=header)]))) as server:
+def test_a_retry_after_that_makes_no_sense_is_passed_over(header: str, hasty: Hasty) -> None:
+    with hasty.running(StandIn(faults=sequence([Fault("429", retry_after=header)]))) as server:
         client, route = made(server)
-        began = time.monotonic()
-        used(client, client.chat(route, chat()))
+        began = hasty.now()
+        hasty.used(client, client.chat(route, chat()))
     assert outcomes(server) == ["429", "ok"]
-    assert time.monotonic() - began < 1.0
+    assert hasty.now() - began < 1.0
 
 
-def test_a_retry_after_longer_than_the_patience_ends_the_run() -> None:
-    with running(StandIn(faults=always(Fault("429", retry_after="86400")))) as server:
+def test_a_retry_after_longer_than_the_patience_ends_the_run(hasty: Hasty) -> None:
+    with hasty.running(StandIn(faults=always(Fault("429", retry_after="86400")))) as server:
         client, route = made(server)
         with pytest.raises(ModelError, match=r"86,400 s, longer than llm\.client\.patience"):
-            used(client, client.chat(route, chat()))
+            hasty.used(client, client.chat(route, chat()))
 
 
-def test_waiting_for_a_place_is_not_part_of_the_time_out() -> None:
-    with running(StandIn(latency=0.15)) as server:
+def test_waiting_for_a_place_is_not_part_of_the_time_out(hasty: Hasty) -> None:
+    with hasty.running(StandIn(latency=0.15)) as server:
         client, route = made(server, concurrency=1, timeout=0.5)
-        began = time.monotonic()
-        used(client, many(client, route, 6))
-    assert time.monotonic() - began > 0.9
+        began = hasty.now()
+        hasty.used(client, many(client, route, 6))
+    assert hasty.now() - began == pytest.approx(0.9, abs=0.01)
     assert not client.usage.failed
 
 
-def test_as_many_requests_are_in_progress_as_are_allowed_and_no_more() -> None:
-    with running(StandIn(latency=0.02)) as server:
+def test_as_many_requests_are_in_progress_as_are_allowed_and_no_more(hasty: Hasty) -> None:
+    with hasty.running(StandIn(latency=0.02)) as server:
         client, route = made(server, concurrency=5)
-        used(client, many(client, route, 40))
+        hasty.used(client, many(client, route, 40))
     assert server.peak == 5
 
 
-def test_no_library_holds_back_a_wide_pool() -> None:
-    with running(StandIn(latency=1.0)) as server:
+def test_no_library_holds_back_a_wide_pool(hasty: Hasty) -> None:
+    with hasty.running(StandIn(latency=1.0)) as server:
         client, route = made(server, concurrency=300, timeout=30.0)
-        used(client, many(client, route, 300))
+        hasty.used(client, many(client, route, 300))
     assert server.peak == 300
     assert len(server.chats) == 300
 
 
-def test_finding_out_leads_to_many_requests_at_once() -> None:
-    with running(StandIn(latency=0.05)) as server:
+def test_finding_out_leads_to_many_requests_at_once(hasty: Hasty) -> None:
+    with hasty.running(StandIn(latency=0.05)) as server:
         client, route = made(server, concurrency=None)
-        used(client, many(client, route, 350))
+        hasty.used(client, many(client, route, 350))
     assert server.peak > 16
     assert len(server.chats) == 350
 
 
-def test_a_full_server_loses_no_request_of_a_client_that_finds_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_server_loses_no_request_of_a_client_that_finds_out(
+    monkeypatch: pytest.MonkeyPatch, hasty: Hasty
+) -> None:
     monkeypatch.setattr("raise_agent.models.served.client.FIRST_DELAY", 0.25)
-    with running(StandIn(latency=0.02, capacity=6)) as server:
+    with hasty.running(StandIn(latency=0.02, capacity=6)) as server:
         client, route = made(server, concurrency=None, attempts=6)
-        replies = used(client, many(client, route, 150))
+        replies = hasty.used(client, many(client, route, 150))
     assert len(replies) == 150
     assert outcomes(server).count("ok") == 150
 
@@ -331,71 +332,70 @@ def test_a_full_server_loses_no_request_of_a_client_that_finds_out(monkeypatch: 
 # --- several servers --------------------------------------------------------------------------------------------------
 
 
-def test_a_dead_server_beside_a_living_one_costs_no_request() -> None:
-    with running(StandIn(latency=0.01)) as server:
+def test_a_dead_server_beside_a_living_one_costs_no_request(hasty: Hasty) -> None:
+    with hasty.running(StandIn(latency=0.01)) as server:
         client = Client(ClientSettings(concurrency=4, attempts=1, patience=5.0))
         route = client.route([f"http://127.0.0.1:{dead_port()}/v1", server.base_url], None)
-        replies = used(client, many(client, route, 40))
+        replies = hasty.used(client, many(client, route, 40))
     assert len(replies) == 40
     assert len(server.chats) == 40
 
 
-def test_the_least_busy_server_is_asked() -> None:
-    with running(StandIn(latency=0.3)) as slow, running(StandIn(latency=0.01)) as fast:
+def test_the_least_busy_server_is_asked(hasty: Hasty) -> None:
+    with hasty.running(StandIn(latency=0.3)) as slow, hasty.running(StandIn(latency=0.01)) as fast:
         client = Client(ClientSettings(concurrency=4))
         route = client.route([slow.base_url, fast.base_url], None)
-        used(client, many(client, route, 80))
+        hasty.used(client, many(client, route, 80))
     assert len(slow.chats) + len(fast.chats) == 80
     assert len(slow.chats) >= 4
     assert len(fast.chats) > 3 * len(slow.chats)
 
 
 @pytest.mark.parametrize("kind", ["500", "garbage", "reset"])
-def test_a_broken_server_beside_a_good_one_does_not_swallow_requests(kind: str) -> None:
+def test_a_broken_server_beside_a_good_one_does_not_swallow_requests(kind: str, hasty: Hasty) -> None:
     """It fails at once, so it is always the least busy one."""
-    with running(StandIn(faults=always(Fault(kind)))) as broken, running(StandIn(latency=0.05)) as good:
+    with hasty.running(StandIn(faults=always(Fault(kind)))) as broken, hasty.running(StandIn(latency=0.05)) as good:
         client = Client(ClientSettings(concurrency=4))
         route = client.route([broken.base_url, good.base_url], None)
-        assert len(used(client, many(client, route, 60))) == 60
+        assert len(hasty.used(client, many(client, route, 60))) == 60
         before = len(broken.chats)
-        assert len(used(client, many(client, route, 30))) == 30
+        assert len(hasty.used(client, many(client, route, 30))) == 30
     assert before < 40
     assert len(broken.chats) - before <= 10, "it was not left alone"
 
 
-def test_a_server_that_comes_back_is_used_again() -> None:
+def test_a_server_that_comes_back_is_used_again(hasty: Hasty) -> None:
     port = dead_port()
+    client = Client(ClientSettings(concurrency=4, attempts=1, patience=20.0))
+    route = client.route([f"http://127.0.0.1:{port}/v1"], None)
 
-    async def wait_for_it() -> ChatReply:
-        client = Client(ClientSettings(concurrency=4, attempts=1, patience=20.0))
-        asked = asyncio.ensure_future(client.chat(client.route([f"http://127.0.0.1:{port}/v1"], None), chat()))
-        try:
-            await asyncio.sleep(0.4)
-            assert not asked.done()
-            with running(StandIn(), port=port):
-                return await asyncio.wait_for(asked, 5.0)
-        finally:
-            await client.aclose()
+    async def begin() -> asyncio.Task[ChatReply]:
+        asked = asyncio.ensure_future(client.chat(route, chat()))
+        await asyncio.sleep(0.4)
+        return asked
 
-    assert asyncio.run(wait_for_it()).text
+    asked = hasty.run(begin())
+    assert not asked.done()
+    with hasty.running(StandIn(), port):
+        assert hasty.used(client, asked).text
 
 
-def test_no_living_server_ends_the_run_after_the_patience() -> None:
+def test_no_living_server_ends_the_run_after_the_patience(hasty: Hasty) -> None:
     port = dead_port()
     client = Client(ClientSettings(concurrency=4, patience=0.5))
     route = client.route([f"http://127.0.0.1:{port}/v1"], None)
-    began = time.monotonic()
+    began = hasty.now()
     with pytest.raises(ModelError, match=f"no answer from http://127.0.0.1:{port}/v1"):
-        used(client, many(client, route, 3))
-    assert 0.5 <= time.monotonic() - began < 5.0
+        hasty.used(client, many(client, route, 3))
+    assert hasty.now() - began == pytest.approx(0.5, abs=0.25)
 
 
-def test_a_route_that_the_client_did_not_make_waits_like_any_other() -> None:
+def test_a_route_that_the_client_did_not_make_waits_like_any_other(hasty: Hasty) -> None:
     """Discovery asks a single endpoint in this way."""
-    with running(StandIn(faults=sequence([Fault("429", retry_after="0.3")]))) as server:
+    with hasty.running(StandIn(faults=sequence([Fault("429", retry_after="0.3")]))) as server:
         client, route = made(server)
         alone = Route((route.endpoints[0],))
-        reply = used(client, asyncio.wait_for(client.chat(alone, chat()), 5.0))
+        reply = hasty.used(client, asyncio.wait_for(client.chat(alone, chat()), 5.0))
     assert reply.text
 
 
@@ -531,8 +531,8 @@ def test_the_client_works_in_a_second_event_loop() -> None:
         assert used(client, many(client, route, 5)) == first
 
 
-def test_requests_that_are_cancelled_give_their_places_back() -> None:
-    with running(StandIn(latency=0.2)) as server:
+def test_requests_that_are_cancelled_give_their_places_back(hasty: Hasty) -> None:
+    with hasty.running(StandIn(latency=0.2)) as server:
         client, route = made(server, concurrency=2)
 
         async def some() -> None:
@@ -544,12 +544,12 @@ def test_requests_that_are_cancelled_give_their_places_back() -> None:
             assert route.endpoints[0].in_progress == 0
             await asyncio.wait_for(many(client, route, 4), 5.0)
 
-        used(client, some())
+        hasty.used(client, some())
         assert server.peak == 2
 
 
-def test_closing_while_others_still_ask_does_not_upset_the_count() -> None:
-    with running(StandIn(latency=0.3)) as server:
+def test_closing_while_others_still_ask_does_not_upset_the_count(hasty: Hasty) -> None:
+    with hasty.running(StandIn(latency=0.3)) as server:
         client, route = made(server, concurrency=2)
 
         async def some() -> None:
@@ -560,7 +560,7 @@ def test_closing_while_others_still_ask_does_not_upset_the_count() -> None:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
 
-        used(client, some())
+        hasty.used(client, some())
     assert route.endpoints[0].in_progress == 0
 
 

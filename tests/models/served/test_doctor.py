@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
-from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
-from typing import TypeVar
 
 import pytest
 
@@ -19,10 +16,10 @@ from raise_agent.models.served.features import Finding, State, prefix_counters
 from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings
 from raise_agent.models.served.throughput import Evaluated, Step, Throughput, grew, measure
 
-from .stand_in import Body, Fault, Faults, Server, StandIn, always, running
+from .stand_in import Body, Fault, Faults, StandIn, always, running
+from .support import Hasty
 
 TABLE = penguin_table()
-Result = TypeVar("Result")
 
 
 def settings(*urls: str, **more: object) -> ServedSettings:
@@ -197,51 +194,10 @@ def test_what_is_wrong_with_a_setting_is_said_before_any_request() -> None:
     assert not server.log
 
 
-class Hasty(selectors.DefaultSelector):
-    """Where nothing is there to read, the time that a loop would wait has passed at once."""
-
-    now = 1000.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
-            return super().select()
-        ready = super().select(0)
-        self.now += 0.0 if ready else max(timeout, 0.0)
-        return ready
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop in which only waiting takes time, and none of ours."""
-    selector = Hasty()
-    monkeypatch.setattr("time.monotonic", lambda: selector.now)
-    loop = asyncio.SelectorEventLoop(selector)
-    yield loop
-    loop.close()
-
-
-def beside(
-    server: Server, loop: asyncio.AbstractEventLoop, measuring: Callable[[str], Coroutine[None, None, Result]]
-) -> Result:
-    """What is measured at the server's address, while it runs in the same loop."""
-
-    async def measured() -> Result:
-        await server.start()
-        try:
-            return await measuring(server.base_url)
-        finally:
-            await server.stop()
-
-    return loop.run_until_complete(measured())
-
-
-def test_throughput_rises_to_the_servers_capacity_and_no_further(hasty: asyncio.AbstractEventLoop) -> None:
+def test_throughput_rises_to_the_servers_capacity_and_no_further(hasty: Hasty) -> None:
     client = ClientSettings(patience=5.0, max_concurrency=64)
-    measured = beside(
-        Server(StandIn(latency=0.02, capacity=8, remember=False)),
-        hasty,
-        lambda url: examine(settings(url, client=client), TABLE, 20.0),
-    ).throughput
+    with hasty.running(StandIn(latency=0.02, capacity=8, remember=False)) as server:
+        measured = hasty.run(examine(settings(server.base_url, client=client), TABLE, 8.0)).throughput
     assert measured is not None
     assert measured.best is not None
     assert measured.best.concurrency == 8
@@ -254,17 +210,13 @@ def test_throughput_rises_to_the_servers_capacity_and_no_further(hasty: asyncio.
     assert [one.median_seconds, one.p95_seconds, one.evaluation_seconds / 4] == pytest.approx([0.02] * 3, rel=0.02)
 
 
-def test_answers_are_cut_where_whole_ones_leave_no_time(hasty: asyncio.AbstractEventLoop) -> None:
-    client = ClientSettings(max_concurrency=2)
+def test_answers_are_cut_where_whole_ones_leave_no_time(hasty: Hasty) -> None:
     told: list[str] = []
-
-    def throughput(server: Server, answer: tuple[float, int]) -> Throughput:
-        return beside(server, hasty, lambda url: measure(settings(url, client=client), TABLE, 0.5, answer, told.append))
-
-    server = Server(StandIn(latency=0.005))
-    cut = throughput(server, (0.25, 100))
-    limits = {seen.body["max_tokens"] for seen in server.chats}
-    whole = throughput(server, (0.05, 100))
+    with hasty.running(StandIn(latency=0.005)) as server:
+        doing = settings(server.base_url, client=ClientSettings(max_concurrency=2))
+        cut = hasty.run(measure(doing, TABLE, 0.5, (0.25, 100), told.append))
+        limits = {seen.body["max_tokens"] for seen in server.chats}
+        whole = hasty.run(measure(doing, TABLE, 0.5, (0.05, 100), told.append))
     # Two steps of a quarter of a second, each with time for four answers: a quarter of 100 tokens.
     assert (cut.answer_tokens, cut.whole_seconds) == (25, 2.0)
     assert limits == {1, 25}
@@ -315,10 +267,10 @@ def test_counters_of_all_engines_are_summed_and_others_left_alone() -> None:
     assert prefix_counters("vllm:prefix_cache_queries_total 3.0") is None
 
 
-def test_no_two_people_shown_are_alike() -> None:
-    with running(StandIn(latency=0.005)) as server:
-        asyncio.run(examine(settings(server.base_url, client=ClientSettings(max_concurrency=2)), TABLE, 0.5))
+def test_no_two_people_shown_are_alike(hasty: Hasty) -> None:
+    with hasty.running(StandIn(latency=0.005)) as server:
+        hasty.run(examine(settings(server.base_url, client=ClientSettings(max_concurrency=2)), TABLE, 0.5))
         asked = [seen.body["messages"][-1]["content"] for seen in server.chats if seen.body["max_tokens"] > 1]
     asked = [text for text in asked if text.startswith("Offer ")]
-    assert len(asked) > 5
+    assert len(asked) > 30
     assert len(set(asked)) == len(asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -46,7 +47,7 @@ async def tick() -> None:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 5.0))
+    asyncio.run(asyncio.wait_for(work, 60.0))
 
 
 def test_the_least_busy_endpoint_by_share_of_its_limit_is_taken() -> None:
@@ -260,7 +261,7 @@ def test_an_answer_in_between_begins_the_patience_anew() -> None:
 
 def test_an_endpoint_that_asked_for_time_gets_it_and_who_waits_is_woken() -> None:
     async def work() -> None:
-        switchboard = Switchboard(60.0)
+        switchboard = Switchboard(60.0, time.monotonic)
         one = endpoint(4)
         route = Route((one,))
         switchboard.hold(route, one, 0.1)
@@ -342,7 +343,7 @@ def test_who_is_cancelled_as_a_place_comes_gives_it_back() -> None:
 
 def test_after_a_reset_no_timer_is_left_and_nobody_waits() -> None:
     async def work() -> None:
-        switchboard = Switchboard(60.0)
+        switchboard = Switchboard(60.0, time.monotonic)
         one = endpoint()
         route = Route((one,))
         switchboard.hold(route, one, 0.05)

@@ -40,7 +40,7 @@ told = parser.parse_args()
 if told.stubborn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-                          "print('child', flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
+                          "print('child', flush=True); time.sleep(600)"], stdout=subprocess.PIPE)
 child.stdout.readline()
 if told.record:
     with open(told.record + ".part", "w") as file:
@@ -72,11 +72,12 @@ http.server.HTTPServer((told.host, told.port), Handler).serve_forever()
 PARENT = """
 import json, sys, time
 from pathlib import Path
-from raise_agent.models.served.launch import LaunchSettings, launched
+from raise_agent.models.served import launch
+launch._STOP_SECONDS = 600.0
 settings = json.loads(sys.argv[1])
-with launched(LaunchSettings(**{**settings, "log": Path(settings["log"])}), None):
+with launch.launched(launch.LaunchSettings(**{**settings, "log": Path(settings["log"])}), None):
     print("ready", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -97,8 +98,9 @@ def alive(pid: int) -> bool:
     return not Path("/proc/self").exists()
 
 
-def eventually(true: Callable[[], bool], seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
+def eventually(true: Callable[[], bool]) -> bool:
+    """Whether it becomes true; far less than a minute, unless the machine is busy."""
+    deadline = time.monotonic() + 60.0
     while not true():
         if time.monotonic() > deadline:
             return False
@@ -148,10 +150,10 @@ class StandIn:
         assert eventually(self.record_file.exists)
         return dict(json.loads(self.record_file.read_text()))
 
-    def gone(self, seconds: float = 1.0) -> bool:
+    def gone(self) -> bool:
         """Whether the server, its child and the head of their group are gone."""
         pids = [*self.record["pids"], self.record["group"]]
-        return eventually(lambda: not any(alive(pid) for pid in pids), seconds)
+        return eventually(lambda: not any(alive(pid) for pid in pids))
 
 
 @pytest.fixture
@@ -374,7 +376,7 @@ def test_a_file_that_cannot_be_run_is_named(stand_in: StandIn, impatient: None) 
 
 
 def test_a_server_that_is_not_ready_in_time_is_stopped(stand_in: StandIn, impatient: None) -> None:
-    settings = stand_in.settings(ready_seconds=1.0, delay=60)
+    settings = stand_in.settings(ready_seconds=1.0, delay=600)
     with pytest.raises(ModelError, match=r"not ready after 1 s.*ready_seconds.*printed nothing"):
         launched(settings, None).__enter__()
     assert stand_in.gone()
@@ -403,7 +405,7 @@ def test_an_interrupt_during_start_up_stops_the_server(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        launched(stand_in.settings(delay=60), None, interrupt).__enter__()
+        launched(stand_in.settings(delay=600), None, interrupt).__enter__()
     assert stand_in.gone()
 
 
@@ -433,15 +435,14 @@ def parent_of(stand_in: StandIn, *, until_ready: bool = True, **arguments: objec
 
 @pytest.mark.parametrize("until_ready", [True, False], ids=["ready", "starting"])
 def test_the_server_goes_with_a_parent_that_is_killed(stand_in: StandIn, until_ready: bool) -> None:
-    with parent_of(stand_in, until_ready=until_ready, delay=0 if until_ready else 60) as parent:
+    with parent_of(stand_in, until_ready=until_ready, delay=0 if until_ready else 600) as parent:
         parent.kill()
         parent.wait()
-        assert stand_in.gone(seconds=5)
+        assert stand_in.gone()
 
 
 def test_a_second_interrupt_during_the_stop_kills_at_once(stand_in: StandIn) -> None:
     with parent_of(stand_in, stubborn=True) as parent:
-        start = time.monotonic()
         parent.send_signal(signal.SIGINT)
         time.sleep(0.5)
         assert parent.poll() is None
@@ -452,6 +453,5 @@ def test_a_second_interrupt_during_the_stop_kills_at_once(stand_in: StandIn) -> 
             time.sleep(0.2)
             return parent.poll() is not None
 
-        assert eventually(gone, seconds=14)
-        assert time.monotonic() - start < launch._STOP_SECONDS
-        assert stand_in.gone(seconds=5)
+        assert eventually(gone)
+        assert stand_in.gone()

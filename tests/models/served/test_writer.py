@@ -23,7 +23,7 @@ from raise_agent.models.served.writer import LiveWriter, ServedWriter, connect_w
 from .stand_in import Fault, Server, StandIn, always, running
 from .support import TABLE, hurry, secret, settings
 
-CLIENT = ClientSettings(concurrency=8, attempts=2, timeout=0.5, patience=5.0)
+CLIENT = ClientSettings(concurrency=8, attempts=2, patience=5.0)
 SECRET = secret(0, 0)
 
 
