@@ -7,8 +7,9 @@ search scores what looks good for its user. As each user has slopes of their own
 scored counts hardly, that biases what is recalled little; means and overlaps, estimated for all users alike, it does.
 
 A Gaussian process over query vectors (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, section
-2.2) makes of these the worth of the questions for any query; its mean is what ``policies.memory`` recalls. Where there
-are more wordings than are kept, those kept stand for all (the subset of regressors, ibid., section 8.3.1).
+2.2) makes of these the worth of the questions for any query. Where there are more wordings than are kept, those kept
+stand for all (the subset of regressors, ibid., section 8.3.1). Its mean for a query, and its mean for the queries of
+training that the query may be in other words, are what ``policies.memory`` recalls.
 
 In training a scenario is shown what the others taught, not what its own evaluations said, or the network would learn
 to trust its memory more than it may later.
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from raise_agent.policies.memory import Memory
+from raise_agent.policies.memory import MET, Memory
 from raise_agent.subsets import known_in
 from raise_agent.threads import one_thread
 
@@ -31,6 +32,8 @@ from .dataset import Examples
 
 _BANDWIDTH = 3.0
 """So wide that wordings which share some words teach each other; between 2 and 8 nothing depends on it."""
+_CONCENTRATION = 30.0
+"""So narrow that another request that is near counts little beside the same one in other words."""
 _NOISE = 0.2
 """Variance of what one scenario says of its wording, over that of what wordings are worth."""
 _RIDGE = 1.0
@@ -83,6 +86,7 @@ def remember(examples: Examples, most: int) -> tuple[Memory, Examples]:
         kept = torch.argsort(counts, descending=True, stable=True)[:most].sort().values
         queries = torch.from_numpy(examples.queries)
         kernel = _kernel(queries, queries[kept], _BANDWIDTH)
+        reading = _reading(kernel, kernel[kept], _likely(queries, queries[kept], _CONCENTRATION))
         effects, others = [], []
         # A question that nobody answered tells nothing of itself, so that each has a precision of its own.
         for precise, total in zip(
@@ -95,10 +99,17 @@ def remember(examples: Examples, most: int) -> tuple[Memory, Examples]:
             factor = torch.linalg.cholesky(precision)
             effect = torch.cholesky_solve((kernel.T @ of_wording[1])[:, None], factor)[:, 0]
             # Leaving one observation out of a Gaussian takes its precision away: no second fit is needed.
-            variance = torch.linalg.solve_triangular(factor, kernel.T, upper=False).square().sum(dim=0)[wording]
-            others.append(((kernel @ effect)[wording] - variance * total) / (1 - variance * precise))
+            own = torch.linalg.solve_triangular(factor, kernel.T, upper=False)
+            variance = own.square().sum(dim=0)[wording]
+            covariance = (torch.linalg.solve_triangular(factor, reading.T, upper=False) * own).sum(dim=0)[wording]
+            surprise = (precise * (kernel @ effect)[wording] - total) / (1 - variance * precise)
+            others.append((reading @ effect)[wording] + covariance * surprise)
             effects.append(effect)
-    memory = Memory(examples.queries[kept.numpy()], torch.stack(effects, 1).float().numpy(), _BANDWIDTH)
+    effect = torch.stack(effects, 1)
+    found = kernel[kept] @ effect
+    memory = Memory(
+        examples.queries[kept.numpy()], effect.float().numpy(), found.float().numpy(), _BANDWIDTH, _CONCENTRATION
+    )
     recalled = torch.stack(others, 1).float().numpy()
     return memory, replace(examples, queries=recalled, query_of=np.arange(len(examples)))
 
@@ -106,14 +117,26 @@ def remember(examples: Examples, most: int) -> tuple[Memory, Examples]:
 def recall(memory: Memory, examples: Examples) -> Examples:
     """Other examples, with what they recall in place of their queries' vectors."""
     with one_thread():
-        kernel = _kernel(torch.from_numpy(examples.queries), torch.from_numpy(memory.vectors), memory.bandwidth)
-        recalled = kernel @ torch.from_numpy(memory.effects).double()
+        queries, kept = torch.from_numpy(examples.queries), torch.from_numpy(memory.vectors)
+        met = _likely(queries, kept, memory.concentration) @ torch.from_numpy(memory.found).double()
+        new = _kernel(queries, kept, memory.bandwidth) @ torch.from_numpy(memory.effects).double()
+        recalled = MET * met + (1 - MET) * new
     return replace(examples, queries=recalled.float().numpy())
 
 
 def _kernel(queries: Tensor, kept: Tensor, bandwidth: float) -> Tensor:
     """How near each query is to each one kept, 0 to 1."""
     return torch.exp(bandwidth * (queries.double() @ kept.double().T - 1))
+
+
+def _likely(queries: Tensor, kept: Tensor, concentration: float) -> Tensor:
+    """How likely each query is each one kept in other words, if it is any of them."""
+    return torch.softmax(concentration * queries.double() @ kept.double().T, dim=1)
+
+
+def _reading(kernel: Tensor, among: Tensor, likely: Tensor) -> Tensor:
+    """What of each effect each query recalls: ``among`` is the kernel of those kept among themselves."""
+    return MET * likely @ among + (1 - MET) * kernel
 
 
 def _worth(examples: Examples) -> _Worth:

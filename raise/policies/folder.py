@@ -38,11 +38,12 @@ from raise_agent.errors import ConfigError, MissingExtraError, PolicyError, Tabl
 from .memory import STEEPEST, Memory
 from .network import LARGEST, Array, NetworkShape
 
-FORMAT = 2
+FORMAT = 3
 KIND = "raise-acquisition-policy"
 MANIFEST, WEIGHTS, GOLDEN, ENCODER = "policy.json", "weights.safetensors", "golden.json", "encoder"
 _ENCODER_SETTINGS = f"{ENCODER}/encoder.json"
-_VECTORS, _EFFECTS = "memory.vectors", "memory.effects"
+_REMEMBERED = ("memory.vectors", "memory.effects", "memory.found")
+_STEEPNESSES = ("bandwidth", "concentration")
 _MAX_BYTES = 512 * 2**20
 _MAX_JSON_BYTES = 16 * 2**20
 """Parsed JSON takes many times its size in memory."""
@@ -105,9 +106,10 @@ class PolicyParts:
         if not _is_finite(self.gain_share) or self.gain_share < 0:
             yield "'gain_share' must be a finite number, 0 or more"
         if self.memory is not None:
-            bandwidth = self.memory.bandwidth
-            if not _is_finite(bandwidth) or not 0 < bandwidth <= STEEPEST:
-                yield f"the memory's 'bandwidth' must be a number above 0, {STEEPEST:g} at most"
+            for name in _STEEPNESSES:
+                steepness = getattr(self.memory, name)
+                if not _is_finite(steepness) or not 0 < steepness <= STEEPEST:
+                    yield f"the memory's {name!r} must be a number above 0, {STEEPEST:g} at most"
         for name in ("query_dimension", "value_dimension", "hidden"):
             if not _is_whole(getattr(shape, name), LARGEST):
                 yield f"'{name}' must be a whole number from 1 to {LARGEST}"
@@ -190,7 +192,9 @@ def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) 
         PolicyError: the provenance or a golden input is not plain data.
     """
     memory = parts.memory
-    kept = {} if memory is None else {_VECTORS: memory.vectors, _EFFECTS: memory.effects}
+    kept = {}
+    if memory is not None:
+        kept = dict(zip(_REMEMBERED, (memory.vectors, memory.effects, memory.found), strict=True))
     # safetensors writes an array's memory as it lies, whatever its strides.
     arrays = {name: np.ascontiguousarray(array) for name, array in {**parts.weights, **kept}.items()}
     (folder / WEIGHTS).write_bytes(save_safetensors(arrays))
@@ -211,7 +215,7 @@ def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) 
             "value_dimension": parts.shape.value_dimension,
             "hidden": parts.shape.hidden,
         },
-        "memory": None if memory is None else {"bandwidth": memory.bandwidth},
+        "memory": None if memory is None else {name: getattr(memory, name) for name in _STEEPNESSES},
         "provenance": dict(parts.provenance),
         "files": {path.relative_to(folder).as_posix(): _digest(path.read_bytes()) for path in files},
     }
@@ -372,11 +376,12 @@ def _memory(said: Any, arrays: dict[str, Array], folder: Path) -> Memory | None:
     """The memory that ``policy.json`` speaks of; its arrays are taken out of those of the weights."""
     if said is None:
         return None
-    if not isinstance(said, dict) or said.keys() != {"bandwidth"}:
-        raise PolicyError(f"{folder / MANIFEST}: 'memory' must be null or hold 'bandwidth'; export the policy again")
-    if not {_VECTORS, _EFFECTS} <= arrays.keys():
-        raise PolicyError(f"{folder / WEIGHTS}: does not hold {_VECTORS} and {_EFFECTS}; export the policy again")
-    return Memory(arrays.pop(_VECTORS), arrays.pop(_EFFECTS), said["bandwidth"])
+    if not isinstance(said, dict) or said.keys() != set(_STEEPNESSES):
+        names = " and ".join(repr(name) for name in _STEEPNESSES)
+        raise PolicyError(f"{folder / MANIFEST}: 'memory' must be null or hold {names}; export the policy again")
+    if missing := [name for name in _REMEMBERED if name not in arrays]:
+        raise PolicyError(f"{folder / WEIGHTS}: does not hold {', '.join(missing)}; export the policy again")
+    return Memory(*(arrays.pop(name) for name in _REMEMBERED), **said)
 
 
 def _encoder(folder: Path) -> Encoder:

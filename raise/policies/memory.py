@@ -1,9 +1,14 @@
 """What was found for the queries of training, recalled for any query: what the network reads in place of its vector.
 
-    recalled(q) = sum_j exp(bandwidth (q . q_j - 1)) effects_j
+    recalled(q) = 1/2 sum_j p_j found_j + 1/2 sum_j exp(bandwidth (q . q_j - 1)) effects_j
+    p_j proportional to exp(concentration q . q_j)
 
-This is the mean of a Gaussian process over query vectors, which distillation fits (``distill.memory``). It holds
-vectors of queries, no text.
+A query is as likely one of those of training, perhaps in other words, as one that was never met. If it is one of them,
+p_j says which: the posterior of a mixture of von Mises-Fisher distributions, one about each query of training (Banerjee
+et al., Journal of Machine Learning Research 6, 2005), and what was found for that one holds. If it is new, the mean of
+a Gaussian process over query vectors says what it is worth. For a query of training both say next to the same; for one
+in other words the process alone, whose kernel has to be wide, would recall too little. Distillation fits both
+(``distill.memory``). A memory holds vectors of queries, no text.
 """
 
 from __future__ import annotations
@@ -16,8 +21,10 @@ import numpy.typing as npt
 
 from .network import Array
 
+MET = 0.5
+"""How likely a query is one of those of training, in the same or in other words, before it is looked at."""
 STEEPEST, LARGEST = 1000.0, 1e6
-"""Most that a bandwidth and an effect may be; beyond, sums could overflow."""
+"""Most that a bandwidth or concentration and an effect may be; beyond, sums could overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +35,26 @@ class Memory:
     """(m, d): as the query encoder gives them, at most of length 1."""
     effects: Array
     """(m, f): what each adds to what is recalled for a query like it."""
+    found: Array
+    """(m, f): what was found for each, by all that is like it."""
     bandwidth: float
-    """How soon a query counts as another one, above 0."""
-    _exact: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    """How soon what is found for one query says nothing of another, above 0."""
+    concentration: float
+    """How near other words of a query lie to it, above 0."""
+    _effects: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    _found: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_exact", np.asarray(self.effects, np.float64))
+        object.__setattr__(self, "_effects", np.asarray(self.effects, np.float64))
+        object.__setattr__(self, "_found", np.asarray(self.found, np.float64))
 
     def recall(self, query: Array) -> Array:
         """(1, f): what is recalled for a query's vector, (1, d)."""
-        nearness = self.vectors @ query[0]
-        nearness -= 1.0
-        nearness *= self.bandwidth
-        return np.asarray((np.exp(nearness, dtype=np.float64) @ self._exact)[None], np.float32)
+        nearness = np.asarray(self.vectors @ query[0], np.float64)
+        new = np.exp(self.bandwidth * (nearness - 1.0)) @ self._effects
+        likely = np.exp(self.concentration * (nearness - nearness.max()))
+        met = (likely @ self._found) / likely.sum()
+        return np.asarray((MET * met + (1.0 - MET) * new)[None], np.float32)
 
     def faults(self, dimension: int, taken: int) -> Iterator[str]:
         """What keeps it from standing between an encoder and a network.
@@ -50,11 +64,13 @@ class Memory:
             taken: numbers that the network reads of a query.
         """
         count = max(self.vectors.shape[0], 1) if self.vectors.ndim else 1
-        for name, array, size in (("vectors", self.vectors, dimension), ("effects", self.effects, taken)):
+        held = (("vectors", self.vectors, dimension), ("effects", self.effects, taken), ("found", self.found, taken))
+        for name, array, size in held:
             if array.shape != (count, size) or array.dtype != np.float32:
                 yield f"memory.{name} is {array.dtype}{array.shape}, expected float32{(count, size)}"
                 return
         if not (np.square(self.vectors, dtype=np.float64).sum(axis=1) < 1.001).all():
             yield "memory.vectors holds vectors that are longer than 1 or not finite"
-        if not (np.abs(self.effects) <= LARGEST).all():
-            yield f"memory.effects holds numbers beyond {LARGEST:,.0f} or not finite"
+        for name, array in (("effects", self.effects), ("found", self.found)):
+            if not (np.abs(array) <= LARGEST).all():
+                yield f"memory.{name} holds numbers beyond {LARGEST:,.0f} or not finite"

@@ -35,7 +35,9 @@ TRAINED_ON = (QUERY, "Should I sleep more?", "What do they fear?")
 MEMORY = Memory(
     vectors=HashingEncoder(SHAPE.query_dimension).encode(TRAINED_ON),
     effects=np.random.default_rng(4).normal(0.0, 0.3, (3, SHAPE.query_dimension)).astype(np.float32),
+    found=np.random.default_rng(6).normal(0.0, 0.3, (3, SHAPE.query_dimension)).astype(np.float32),
     bandwidth=3.0,
+    concentration=30.0,
 )
 GOLDEN: tuple[tuple[str, Mapping[str, str | None]], ...] = (
     (QUERY, {}),

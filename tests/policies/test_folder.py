@@ -46,7 +46,7 @@ SECRET = "zq-secret-value"
 Manifest = dict[str, Any]
 HIDDEN: tuple[Any, ...] = (0, -8, 8.0, "8", True, None, 65537, 10**400)
 """What is no number of units."""
-NO_MEMORY: tuple[Any, ...] = (3.0, [], {}, {"bandwidth": 1, "m": 2})
+NO_MEMORY: tuple[Any, ...] = (3.0, [], {}, {"bandwidth": 1}, {"bandwidth": 1, "concentration": 1, "m": 2})
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -140,7 +140,8 @@ def test_round_trip_is_exact(tmp_path: Path, simulated: bool) -> None:
     if kept.memory is not None:
         assert kept.memory.vectors.tobytes() == MEMORY.vectors.tobytes()
         assert kept.memory.effects.tobytes() == MEMORY.effects.tobytes()
-        assert kept.memory.bandwidth == MEMORY.bandwidth
+        assert kept.memory.found.tobytes() == MEMORY.found.tobytes()
+        assert (kept.memory.bandwidth, kept.memory.concentration) == (MEMORY.bandwidth, MEMORY.concentration)
     for query, known in inputs:
         assert loaded.decide(query, known) == made.decide(query, known)
 
@@ -495,9 +496,9 @@ def test_the_helper_that_signs_does_so_rightly(policy: Path) -> None:
     [
         (_set("kind", value="bird"), "not a policy of this project"),
         (_set("kind", value=None), "not a policy of this project"),
-        (_set("format", value=3), "format 3, this version reads format 2; upgrade raise-agent"),
-        (_set("format", value=1), "format 1, this version reads format 2; export the policy again"),
-        (_set("format", value="1"), "format str, this version reads format 2; export the policy again"),
+        (_set("format", value=4), "format 4, this version reads format 3; upgrade raise-agent"),
+        (_set("format", value=2), "format 2, this version reads format 3; export the policy again"),
+        (_set("format", value="1"), "format str, this version reads format 3; export the policy again"),
         (_set("format", value=[SECRET]), "format list, this version"),
         (lambda m: m.update(format=True), "format True, this version"),
         (lambda m: m.update(format=2.0), "format float, this version"),
@@ -517,14 +518,11 @@ def test_the_helper_that_signs_does_so_rightly(policy: Path) -> None:
         *((_set("network", "hidden", value=v), "'hidden' must be a whole number from 1 to 65536") for v in HIDDEN),
         (_set("network", "value_dimension", value=24), "'value_dimension': "),
         (_set("memory", value=None), "holds ['hidden.bias'"),
-        *((_set("memory", value=v), "'memory' must be null or hold 'bandwidth'") for v in NO_MEMORY),
+        *((_set("memory", value=v), "'memory' must be null or hold 'bandwidth' and 'concentration'") for v in NO_MEMORY),
         *(
-            (_set("memory", "bandwidth", value=v), "'bandwidth' must be a number above 0")
-            for v in (0, -1.5, 1001, 10**400)
-        ),
-        *(
-            (_set("memory", "bandwidth", value=v), "'bandwidth' must be a number above 0")
-            for v in (None, True, "3", [3])
+            (_set("memory", name, value=v), f"{name!r} must be a number above 0")
+            for name in ("bandwidth", "concentration")
+            for v in (0, -1.5, 1001, 10**400, None, True, "3", [3])
         ),
         (_set("simulated", value=None), "'simulated' and 'provenance' do not agree"),
         (_set("simulated", value=True), "'simulated' and 'provenance' do not agree"),
@@ -566,9 +564,9 @@ def test_wrong_manifests(policy: Path, change: Callable[[Manifest], None], said:
         '{"kind":' * 100_000,
         '{"kind": ' + "9" * 5000 + "}",
         "\ufeff{}",
-        '{"kind": "raise-acquisition-policy", "format": 2, "budget": NaN}',
-        '{"kind": "raise-acquisition-policy", "format": 2, "digest": ' + "[" * 900 + "]" * 900 + "}",
-        '{"kind": "raise-acquisition-policy", "format": 2, "more": ' + "[" * 900 + "]" * 900 + "}",
+        '{"kind": "raise-acquisition-policy", "format": 3, "budget": NaN}',
+        '{"kind": "raise-acquisition-policy", "format": 3, "digest": ' + "[" * 900 + "]" * 900 + "}",
+        '{"kind": "raise-acquisition-policy", "format": 3, "more": ' + "[" * 900 + "]" * 900 + "}",
     ],
 )
 def test_policy_json_that_is_no_manifest(policy: Path, text: str) -> None:
@@ -579,7 +577,7 @@ def test_policy_json_that_is_no_manifest(policy: Path, text: str) -> None:
 def test_policy_json_nested_to_the_limit(policy: Path) -> None:
     """About where reading still works and writing, which the digest needs, no longer does."""
     for depth in range(700, 1000):
-        text = '{"kind": "raise-acquisition-policy", "format": 2, "more": ' + "[" * depth + "]" * depth + "}"
+        text = '{"kind": "raise-acquisition-policy", "format": 3, "more": ' + "[" * depth + "]" * depth + "}"
         (policy / "policy.json").write_text(text, encoding="utf-8")
         refused(policy, "policy.json")
 
@@ -732,19 +730,21 @@ def test_a_file_beside_is_not_read_but_none_may_lie_with_the_encoder(policy: Pat
         (lambda w: w["hidden.bias"].fill(np.nan), "hidden.bias holds numbers that are not finite"),
         (lambda w: w["hidden.weight"].__setitem__((0, 0), np.inf), "hidden.weight holds numbers that are not finite"),
         (lambda w: w["hidden.weight"].__setitem__((0, 0), -np.inf), "hidden.weight holds numbers"),
-        (lambda w: w.clear(), "does not hold memory.vectors and memory.effects"),
-        (lambda w: w.pop("memory.effects"), "does not hold memory.vectors and memory.effects"),
+        (lambda w: w.clear(), "does not hold memory.vectors, memory.effects, memory.found"),
+        (lambda w: w.pop("memory.effects"), "does not hold memory.effects"),
+        (lambda w: w.pop("memory.found"), "does not hold memory.found"),
         (lambda w: w.update({"memory.vectors": w["memory.vectors"][:, 1:].copy()}), "float32(3, 31), expected"),
         (lambda w: w.update({"memory.vectors": w["memory.vectors"][0]}), "memory.vectors is float32(32,), expected"),
         (lambda w: w.update({"memory.vectors": np.ones((), np.float32)}), "memory.vectors is float32()"),
         (lambda w: w.update({"memory.vectors": w["memory.vectors"].astype(np.float64)}), "memory.vectors is float64"),
         (lambda w: w.update({"memory.effects": w["memory.effects"][1:].copy()}), "float32(2, 32), expected float32(3,"),
-        (lambda w: w.update({f"memory.{a}": w[f"memory.{a}"][:0] for a in ("vectors", "effects")}), "float32(0, 32)"),
+        (lambda w: w.update({f"memory.{a}": w[f"memory.{a}"][:0] for a in ("vectors", "effects", "found")}), "float32(0, 32)"),
         (lambda w: w["memory.vectors"].__setitem__((0, 0), np.nan), "vectors that are longer than 1 or not finite"),
         (lambda w: w["memory.vectors"].__imul__(1.001), "vectors that are longer than 1 or not finite"),
         (lambda w: w["memory.vectors"].__setitem__((0, 0), 3e38), "vectors that are longer than 1 or not finite"),
         (lambda w: w["memory.effects"].__setitem__((0, 0), np.inf), "numbers beyond 1,000,000 or not finite"),
         (lambda w: w["memory.effects"].__setitem__((0, 0), np.nan), "numbers beyond 1,000,000 or not finite"),
+        (lambda w: w["memory.found"].__setitem__((0, 0), np.nan), "numbers beyond 1,000,000 or not finite"),
         (lambda w: w["memory.effects"].__setitem__((0, 0), -2e6), "numbers beyond 1,000,000 or not finite"),
         (lambda w: w["memory.effects"].__iadd__(0.1), "golden.json: case 1 is decided otherwise"),
         (lambda w: w["output.bias"].__iadd__(0.01), "golden.json: case 1 is decided otherwise"),

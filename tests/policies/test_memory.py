@@ -17,18 +17,32 @@ ENCODER = HashingEncoder(SHAPE.query_dimension)
 
 
 @pytest.mark.parametrize("query", [QUERY, TRAINED_ON[2], "Something else?", ""])
-@pytest.mark.parametrize("bandwidth", [0.1, 3, 40.0])
-def test_what_is_recalled_is_the_sum_of_the_docstring(query: str, bandwidth: float) -> None:
-    memory, vector = replace(MEMORY, bandwidth=bandwidth), ENCODER.encode([query])
+@pytest.mark.parametrize(("bandwidth", "concentration"), [(0.1, 40.0), (3, 30), (40.0, 0.1)])
+def test_what_is_recalled_is_the_sum_of_the_docstring(query: str, bandwidth: float, concentration: float) -> None:
+    memory = replace(MEMORY, bandwidth=bandwidth, concentration=concentration)
+    vector = ENCODER.encode([query])
+    cosines = [sum(a * b for a, b in zip(vector[0].tolist(), kept, strict=True)) for kept in MEMORY.vectors.tolist()]
+    likely = [math.exp(concentration * cosine) for cosine in cosines]
     expected = [0.0] * SHAPE.query_dimension
-    for kept, effects in zip(MEMORY.vectors.tolist(), MEMORY.effects.tolist(), strict=True):
-        cosine = sum(a * b for a, b in zip(vector[0].tolist(), kept, strict=True))
-        for place, effect in enumerate(effects):
-            expected[place] += math.exp(bandwidth * (cosine - 1)) * effect
+    for cosine, chance, effects, found in zip(
+        cosines, likely, MEMORY.effects.tolist(), MEMORY.found.tolist(), strict=True
+    ):
+        for place in range(SHAPE.query_dimension):
+            expected[place] += chance / sum(likely) * found[place] / 2
+            expected[place] += math.exp(bandwidth * (cosine - 1)) * effects[place] / 2
     recalled = memory.recall(vector)
     assert recalled.shape == (1, SHAPE.query_dimension)
     assert recalled.dtype == np.float32
     np.testing.assert_allclose(recalled[0], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("query", [QUERY, "Something else?", ""])
+def test_the_steepest_memory_recalls_what_was_found_for_the_nearest(query: str) -> None:
+    memory = replace(MEMORY, bandwidth=1000.0, concentration=1000.0, effects=np.zeros_like(MEMORY.effects))
+    vector = ENCODER.encode([query])
+    nearness = (memory.vectors @ vector[0]).astype(float)
+    expected = memory.found[nearness > nearness.max() - 1e-6].mean(axis=0) / 2
+    np.testing.assert_allclose(memory.recall(vector)[0], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_a_policy_reads_what_is_recalled_in_place_of_the_vector() -> None:
@@ -44,7 +58,11 @@ def test_a_policy_reads_what_is_recalled_in_place_of_the_vector() -> None:
 def test_a_memory_that_does_not_fit_makes_no_policy() -> None:
     with pytest.raises(PolicyError, match=r"memory\.effects is float32\(3, 31\), expected float32\(3, 32\)"):
         make_policy(memory=replace(MEMORY, effects=MEMORY.effects[:, 1:]))
+    with pytest.raises(PolicyError, match=r"memory\.found is float32\(2, 32\), expected float32\(3, 32\)"):
+        make_policy(memory=replace(MEMORY, found=MEMORY.found[1:]))
     with pytest.raises(PolicyError, match=r"memory\.vectors is float32\(3, 32\), expected float32\(3, 64\)"):
         make_policy(memory=MEMORY, encoder=HashingEncoder(64))
     with pytest.raises(PolicyError, match=r"'bandwidth' must be a number above 0, 1000 at most"):
         make_policy(memory=replace(MEMORY, bandwidth=math.nan))
+    with pytest.raises(PolicyError, match=r"'concentration' must be a number above 0, 1000 at most"):
+        make_policy(memory=replace(MEMORY, concentration=1001.0))
