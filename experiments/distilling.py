@@ -75,7 +75,7 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
 
     memory = None
     if settings.memory:
-        memory, training = remember(training, settings.memory)
+        memory, training = remember(training, settings.memory, settings.recurrence)
         validation = None if validation is None else recall(memory, validation)
     trained = train(training, validation, settings, cfg.seed, on_epoch)
     provenance = _provenance(bench, training.evaluations)

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from raise_agent.policies.memory import MET, Memory
+from raise_agent.policies.memory import Memory
 from raise_agent.subsets import known_in
 from raise_agent.threads import one_thread
 
@@ -69,12 +69,13 @@ class _Worth:
     """What the answer makes of the question's worth, about 1; 0 where the profile holds none."""
 
 
-def remember(examples: Examples, most: int) -> tuple[Memory, Examples]:
+def remember(examples: Examples, most: int, recurrence: float) -> tuple[Memory, Examples]:
     """Fit a memory; also the same examples, with what each recalls of the others in place of its query's vector.
 
     Args:
         examples: s training scenarios over n attributes.
         most: wordings to keep, 1 or more: those of most scenarios, of equals the first.
+        recurrence: how likely a query is one of training, in the same words or in others, 0 to 1.
     """
     with one_thread():
         worth = _worth(examples)
@@ -86,7 +87,9 @@ def remember(examples: Examples, most: int) -> tuple[Memory, Examples]:
         kept = torch.argsort(counts, descending=True, stable=True)[:most].sort().values
         queries = torch.from_numpy(examples.queries)
         kernel = _kernel(queries, queries[kept], _BANDWIDTH)
-        reading = _reading(kernel, kernel[kept], _likely(queries, queries[kept], _CONCENTRATION))
+        likely = _likely(queries, queries[kept], _CONCENTRATION)
+        # What of each effect a query recalls.
+        reading = recurrence * likely @ kernel[kept] + (1 - recurrence) * kernel
         effects, others = [], []
         # A question that nobody answered tells nothing of itself, so that each has a precision of its own.
         for precise, total in zip(
@@ -105,11 +108,10 @@ def remember(examples: Examples, most: int) -> tuple[Memory, Examples]:
             surprise = (precise * (kernel @ effect)[wording] - total) / (1 - variance * precise)
             others.append((reading @ effect)[wording] + covariance * surprise)
             effects.append(effect)
-    effect = torch.stack(effects, 1)
-    found = kernel[kept] @ effect
-    memory = Memory(
-        examples.queries[kept.numpy()], effect.float().numpy(), found.float().numpy(), _BANDWIDTH, _CONCENTRATION
-    )
+        learned = torch.stack(effects, 1)
+        found = kernel[kept] @ learned
+    arrays = examples.queries[kept.numpy()], learned.float().numpy(), found.float().numpy()
+    memory = Memory(*arrays, _BANDWIDTH, _CONCENTRATION, recurrence)
     recalled = torch.stack(others, 1).float().numpy()
     return memory, replace(examples, queries=recalled, query_of=np.arange(len(examples)))
 
@@ -120,7 +122,7 @@ def recall(memory: Memory, examples: Examples) -> Examples:
         queries, kept = torch.from_numpy(examples.queries), torch.from_numpy(memory.vectors)
         met = _likely(queries, kept, memory.concentration) @ torch.from_numpy(memory.found).double()
         new = _kernel(queries, kept, memory.bandwidth) @ torch.from_numpy(memory.effects).double()
-        recalled = MET * met + (1 - MET) * new
+        recalled = memory.recurrence * met + (1 - memory.recurrence) * new
     return replace(examples, queries=recalled.float().numpy())
 
 
@@ -132,11 +134,6 @@ def _kernel(queries: Tensor, kept: Tensor, bandwidth: float) -> Tensor:
 def _likely(queries: Tensor, kept: Tensor, concentration: float) -> Tensor:
     """How likely each query is each one kept in other words, if it is any of them."""
     return torch.softmax(concentration * queries.double() @ kept.double().T, dim=1)
-
-
-def _reading(kernel: Tensor, among: Tensor, likely: Tensor) -> Tensor:
-    """What of each effect each query recalls: ``among`` is the kernel of those kept among themselves."""
-    return MET * likely @ among + (1 - MET) * kernel
 
 
 def _worth(examples: Examples) -> _Worth:

@@ -27,6 +27,9 @@ class DistillSettings:
     memory: int = 1024
     """Most wordings of training whose vectors the policy keeps, to recall what was found for them; 0 keeps none, and
     the network reads the query's vector instead."""
+    recurrence: float = 0.5
+    """How likely a query is taken to be one of training, in the same words or in others, 0 to 1: what was found for
+    the one that it is like counts so much, and what is found for all that are somewhat like it counts the rest."""
     value_dimension: int = 64
     """Length of the code of an answer; a power of two, 16 to 4,096."""
     hidden: int = 128
@@ -56,6 +59,8 @@ class DistillSettings:
             raise ConfigError(f"distill.min_gain must be a finite number of score points, not {self.min_gain}")
         if not 0 <= self.memory <= LARGEST:
             raise ConfigError(f"distill.memory must be a number of wordings from 0 to {LARGEST}, not {self.memory}")
+        if not 0 <= self.recurrence <= 1:
+            raise ConfigError(f"distill.recurrence must be from 0 to 1, not {self.recurrence}")
         size = self.value_dimension
         if not (16 <= size <= _LONGEST_CODE and size & (size - 1) == 0):
             raise ConfigError(f"distill.value_dimension must be a power of two from 16 to {_LONGEST_CODE}, not {size}")

@@ -35,15 +35,15 @@ from raise_agent.encoders import Encoder, load_encoder, save_encoder
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError, TableError
 
-from .memory import STEEPEST, Memory
+from . import memory
+from .memory import Memory
 from .network import LARGEST, Array, NetworkShape
 
 FORMAT = 3
 KIND = "raise-acquisition-policy"
 MANIFEST, WEIGHTS, GOLDEN, ENCODER = "policy.json", "weights.safetensors", "golden.json", "encoder"
 _ENCODER_SETTINGS = f"{ENCODER}/encoder.json"
-_REMEMBERED = ("memory.vectors", "memory.effects", "memory.found")
-_STEEPNESSES = ("bandwidth", "concentration")
+_REMEMBERED = tuple(f"memory.{name}" for name in memory.ARRAYS)
 _MAX_BYTES = 512 * 2**20
 _MAX_JSON_BYTES = 16 * 2**20
 """Parsed JSON takes many times its size in memory."""
@@ -106,10 +106,7 @@ class PolicyParts:
         if not _is_finite(self.gain_share) or self.gain_share < 0:
             yield "'gain_share' must be a finite number, 0 or more"
         if self.memory is not None:
-            for name in _STEEPNESSES:
-                steepness = getattr(self.memory, name)
-                if not _is_finite(steepness) or not 0 < steepness <= STEEPEST:
-                    yield f"the memory's {name!r} must be a number above 0, {STEEPEST:g} at most"
+            yield from self.memory.setting_faults()
         for name in ("query_dimension", "value_dimension", "hidden"):
             if not _is_whole(getattr(shape, name), LARGEST):
                 yield f"'{name}' must be a whole number from 1 to {LARGEST}"
@@ -191,10 +188,7 @@ def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) 
     Raises:
         PolicyError: the provenance or a golden input is not plain data.
     """
-    memory = parts.memory
-    kept = {}
-    if memory is not None:
-        kept = dict(zip(_REMEMBERED, (memory.vectors, memory.effects, memory.found), strict=True))
+    kept = {} if parts.memory is None else dict(zip(_REMEMBERED, parts.memory.arrays(), strict=True))
     # safetensors writes an array's memory as it lies, whatever its strides.
     arrays = {name: np.ascontiguousarray(array) for name, array in {**parts.weights, **kept}.items()}
     (folder / WEIGHTS).write_bytes(save_safetensors(arrays))
@@ -215,7 +209,7 @@ def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) 
             "value_dimension": parts.shape.value_dimension,
             "hidden": parts.shape.hidden,
         },
-        "memory": None if memory is None else {name: getattr(memory, name) for name in _STEEPNESSES},
+        "memory": None if parts.memory is None else parts.memory.settings(),
         "provenance": dict(parts.provenance),
         "files": {path.relative_to(folder).as_posix(): _digest(path.read_bytes()) for path in files},
     }
@@ -263,7 +257,7 @@ def read_parts(folder: Path, roots: Sequence[Path] = ()) -> tuple[PolicyParts, l
         provenance = manifest["provenance"]
         if not isinstance(provenance, dict) or provenance.get("simulated") is not manifest["simulated"]:
             raise PolicyError(f"{where}: 'simulated' and 'provenance' do not agree; export the policy again")
-        memory = _memory(manifest["memory"], weights, folder)
+        recalling = _memory(manifest["memory"], weights, folder)
         parts = PolicyParts(
             table,
             manifest["budget"],
@@ -274,7 +268,7 @@ def read_parts(folder: Path, roots: Sequence[Path] = ()) -> tuple[PolicyParts, l
             _encoder(folder / ENCODER),
             provenance,
             manifest["gain_share"],
-            memory,
+            recalling,
         )
     except KeyError as error:
         raise PolicyError(f"{where}: {error} is missing; export the policy again") from error
@@ -376,12 +370,13 @@ def _memory(said: Any, arrays: dict[str, Array], folder: Path) -> Memory | None:
     """The memory that ``policy.json`` speaks of; its arrays are taken out of those of the weights."""
     if said is None:
         return None
-    if not isinstance(said, dict) or said.keys() != set(_STEEPNESSES):
-        names = " and ".join(repr(name) for name in _STEEPNESSES)
+    if not isinstance(said, dict) or said.keys() != set(memory.SETTINGS):
+        names = ", ".join(repr(name) for name in memory.SETTINGS)
         raise PolicyError(f"{folder / MANIFEST}: 'memory' must be null or hold {names}; export the policy again")
     if missing := [name for name in _REMEMBERED if name not in arrays]:
         raise PolicyError(f"{folder / WEIGHTS}: does not hold {', '.join(missing)}; export the policy again")
-    return Memory(*(arrays.pop(name) for name in _REMEMBERED), **said)
+    vectors, effects, found = (arrays.pop(name) for name in _REMEMBERED)
+    return Memory(vectors, effects, found, **said)
 
 
 def _encoder(folder: Path) -> Encoder:

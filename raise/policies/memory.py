@@ -1,14 +1,14 @@
 """What was found for the queries of training, recalled for any query: what the network reads in place of its vector.
 
-    recalled(q) = 1/2 sum_j p_j found_j + 1/2 sum_j exp(bandwidth (q . q_j - 1)) effects_j
+    recalled(q) = recurrence sum_j p_j found_j + (1 - recurrence) sum_j exp(bandwidth (q . q_j - 1)) effects_j
     p_j proportional to exp(concentration q . q_j)
 
-A query is as likely one of those of training, perhaps in other words, as one that was never met. If it is one of them,
-p_j says which: the posterior of a mixture of von Mises-Fisher distributions, one about each query of training (Banerjee
-et al., Journal of Machine Learning Research 6, 2005), and what was found for that one holds. If it is new, the mean of
-a Gaussian process over query vectors says what it is worth. For a query of training both say next to the same; for one
-in other words the process alone, whose kernel has to be wide, would recall too little. Distillation fits both
-(``distill.memory``). A memory holds vectors of queries, no text.
+A query may be one of those of training, in the same words or in others, or one that was never met. If it is one of
+them, p_j says which: the posterior of a mixture of von Mises-Fisher distributions, one about each query of training
+(Banerjee et al., Journal of Machine Learning Research 6, 2005), and what was found for that one holds. If it is new,
+the mean of a Gaussian process over query vectors says what it is worth. For the very words of training both say next to
+the same; for other words the process alone, whose kernel has to be wide, would recall too little. Distillation fits
+both (``distill.memory``). A memory holds vectors of queries, no text.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from .network import Array
 
-MET = 0.5
-"""How likely a query is one of those of training, in the same or in other words, before it is looked at."""
 STEEPEST, LARGEST = 1000.0, 1e6
 """Most that a bandwidth or concentration and an effect may be; beyond, sums could overflow."""
+ARRAYS, SETTINGS = ("vectors", "effects", "found"), ("bandwidth", "concentration", "recurrence")
+"""What a memory is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Memory:
     """How soon what is found for one query says nothing of another, above 0."""
     concentration: float
     """How near other words of a query lie to it, above 0."""
+    recurrence: float
+    """How likely a query is one of training, 0 to 1, before it is looked at."""
     _effects: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
     _found: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
 
@@ -54,7 +56,25 @@ class Memory:
         new = np.exp(self.bandwidth * (nearness - 1.0)) @ self._effects
         likely = np.exp(self.concentration * (nearness - nearness.max()))
         met = (likely @ self._found) / likely.sum()
-        return np.asarray((MET * met + (1.0 - MET) * new)[None], np.float32)
+        return np.asarray((self.recurrence * met + (1.0 - self.recurrence) * new)[None], np.float32)
+
+    def arrays(self) -> tuple[Array, ...]:
+        """Those that ``ARRAYS`` names."""
+        return self.vectors, self.effects, self.found
+
+    def settings(self) -> dict[str, float]:
+        """Those that ``SETTINGS`` names."""
+        return {name: getattr(self, name) for name in SETTINGS}
+
+    def setting_faults(self) -> Iterator[str]:
+        """What keeps the settings, of any type where they were read from a file, from being a memory's."""
+        for name, setting in self.settings().items():
+            number = isinstance(setting, int | float) and not isinstance(setting, bool)
+            if name == "recurrence":
+                if not number or not 0 <= setting <= 1:
+                    yield f"the memory's {name!r} must be a number from 0 to 1"
+            elif not number or not 0 < setting <= STEEPEST:
+                yield f"the memory's {name!r} must be a number above 0, {STEEPEST:g} at most"
 
     def faults(self, dimension: int, taken: int) -> Iterator[str]:
         """What keeps it from standing between an encoder and a network.
@@ -64,8 +84,7 @@ class Memory:
             taken: numbers that the network reads of a query.
         """
         count = max(self.vectors.shape[0], 1) if self.vectors.ndim else 1
-        held = (("vectors", self.vectors, dimension), ("effects", self.effects, taken), ("found", self.found, taken))
-        for name, array, size in held:
+        for name, array, size in zip(ARRAYS, self.arrays(), (dimension, taken, taken), strict=True):
             if array.shape != (count, size) or array.dtype != np.float32:
                 yield f"memory.{name} is {array.dtype}{array.shape}, expected float32{(count, size)}"
                 return

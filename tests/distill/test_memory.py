@@ -28,6 +28,7 @@ from .world import ENCODER, GAINS, TABLE, N, expected_gain, make_world, query_of
 
 Doubles = npt.NDArray[np.float64]
 RIDGE, NOISE, BANDWIDTH, CONCENTRATION, ANSWER_RIDGE = 1.0, 0.2, 3.0, 30.0, 20.0
+RECURRENCE = 0.3
 WIDTH = 1 / np.sqrt(BANDWIDTH)
 """Length scale of the usual kernel that is the same on vectors of length 1."""
 PAIRS = list(combinations(range(N), 2))
@@ -94,14 +95,15 @@ def predicted(rows: Any, queries: Any) -> Doubles:
 
 
 def recalled_by(rows: Any, queries: Any) -> Doubles:
-    """Half by the process for the queries themselves, half for those of training that they may be in other words."""
+    """By the process, in part for those of training that the queries may be in other words."""
     kept = world().queries.astype(float)
     likely = softmax(CONCENTRATION * queries.astype(float) @ kept.T, axis=1)
-    return likely @ predicted(rows, kept) / 2 + predicted(rows, queries) / 2
+    met: Doubles = likely @ predicted(rows, kept)
+    return RECURRENCE * met + (1 - RECURRENCE) * predicted(rows, queries)
 
 
 def test_what_is_recalled_is_the_mean_of_a_gaussian_process_over_scenarios() -> None:
-    memory, _ = remember(world(), 100)
+    memory, _ = remember(world(), 100, RECURRENCE)
     others = make_world(7, 2)
     queries = np.concatenate([others.queries, ENCODER.encode(["How much sleep is a problem?", "Zebra"])])
     expected = recalled_by(np.arange(43), queries)
@@ -114,7 +116,7 @@ def test_what_is_recalled_is_the_mean_of_a_gaussian_process_over_scenarios() -> 
 
 
 def test_a_scenario_is_shown_what_a_fit_without_it_would_recall() -> None:
-    _, shown = remember(world(), 100)
+    _, shown = remember(world(), 100, RECURRENCE)
     assert shown.query_of.tolist() == list(range(43))
     for row in range(43):
         query = world().queries[world().query_of[row]]
@@ -123,7 +125,7 @@ def test_a_scenario_is_shown_what_a_fit_without_it_would_recall() -> None:
 
 
 def test_nothing_else_of_the_examples_is_changed() -> None:
-    _, shown = remember(world(), 100)
+    _, shown = remember(world(), 100, RECURRENCE)
     for name in ("values", "values_of", "subsets", "scores", "weights"):
         assert getattr(shown, name) is getattr(world(), name)
     assert shown.queries.dtype == np.float32
@@ -131,7 +133,7 @@ def test_nothing_else_of_the_examples_is_changed() -> None:
 
 def test_the_wordings_of_most_scenarios_are_kept_and_stand_for_all() -> None:
     examples = world()
-    memory, shown = remember(examples, 4)
+    memory, shown = remember(examples, 4, RECURRENCE)
     counts = np.bincount(examples.query_of)
     assert counts.tolist() == [5, 5, 5, 4, 4, 4, 4, 4, 4, 4]
     assert memory.vectors.tobytes() == examples.queries[:4].tobytes()
@@ -139,7 +141,7 @@ def test_the_wordings_of_most_scenarios_are_kept_and_stand_for_all() -> None:
     asked = examples.queries[examples.query_of].astype(float)
     kernel, among = RBF(WIDTH)(asked, kept), RBF(WIDTH)(kept)
     within = np.linalg.cholesky(among).T
-    reading = softmax(CONCENTRATION * asked @ kept.T, axis=1) @ among / 2 + kernel / 2
+    reading = RECURRENCE * softmax(CONCENTRATION * asked @ kept.T, axis=1) @ among + (1 - RECURRENCE) * kernel
 
     def effects(rows: Any) -> Doubles:
         found = []
@@ -160,7 +162,7 @@ def test_tiny_data_gives_a_memory(scenarios: int, evaluations: int) -> None:
     examples = make_world(4, 1)
     rows = {name: getattr(examples, name)[:scenarios] for name in ("query_of", "values_of")}
     cut = {name: getattr(examples, name)[:scenarios, :evaluations] for name in ("subsets", "scores", "weights")}
-    memory, shown = remember(replace(examples, **rows, **cut), 8)
+    memory, shown = remember(replace(examples, **rows, **cut), 8, RECURRENCE)
     assert not list(memory.faults(ENCODER.dimension, N))
     assert np.abs(shown.queries).max() < 100
 
@@ -169,7 +171,7 @@ def test_one_question_alone_is_remembered() -> None:
     examples = make_world(40, 1)
     two = {name: getattr(examples, name)[:, :2] for name in ("subsets", "scores", "weights")}
     alone = replace(examples, values_of=examples.values_of[:, :1], **two)
-    memory, shown = remember(alone, 100)
+    memory, shown = remember(alone, 100, RECURRENCE)
     assert memory.effects.shape == (10, 1)
     money, sleep = shown.queries[::2, 0], shown.queries[1::2, 0]
     assert money.min() > sleep.max()
@@ -184,7 +186,7 @@ def test_questions_that_do_harm_are_remembered_as_well_as_those_that_help(harmfu
     answers = 0.15 * np.where(examples.values_of == examples.values_of[0], 1.0, -1.0)
     own = 0.05 * np.random.default_rng(0).normal(size=(40, N))
     scores = 3.0 + np.einsum("skn,sn->sk", members, mean + word[:, None] + answers + own)
-    _, shown = remember(replace(examples, scores=scores.astype(np.float32)), 100)
+    _, shown = remember(replace(examples, scores=scores.astype(np.float32)), 100, RECURRENCE)
     for i in range(N):
         assert np.corrcoef(shown.queries[:, i], word)[0, 1] > 0.8
 
@@ -195,7 +197,7 @@ def test_any_number_of_threads_gives_the_same_bytes() -> None:
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            made.append(remember(make_world(900, 3), 100))
+            made.append(remember(make_world(900, 3), 100, RECURRENCE))
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -206,7 +208,7 @@ def test_any_number_of_threads_gives_the_same_bytes() -> None:
 
 def test_a_policy_that_reads_its_memory_alone_expects_what_is_to_be_expected() -> None:
     settings = DistillSettings(hidden=64, value_dimension=16, epochs=30, patience=30, dropout=0.0, learning_rate=4e-3)
-    memory, training = remember(make_world(400, 1), 100)
+    memory, training = remember(make_world(400, 1), 100, RECURRENCE)
     made = train(training, recall(memory, make_world(60, 2)), settings, seed=0)
     assert made.shape.query_dimension == N
     policy = AcquisitionPolicy(

@@ -38,6 +38,7 @@ MEMORY = Memory(
     found=np.random.default_rng(6).normal(0.0, 0.3, (3, SHAPE.query_dimension)).astype(np.float32),
     bandwidth=3.0,
     concentration=30.0,
+    recurrence=0.4,
 )
 GOLDEN: tuple[tuple[str, Mapping[str, str | None]], ...] = (
     (QUERY, {}),

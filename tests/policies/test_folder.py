@@ -141,7 +141,8 @@ def test_round_trip_is_exact(tmp_path: Path, simulated: bool) -> None:
         assert kept.memory.vectors.tobytes() == MEMORY.vectors.tobytes()
         assert kept.memory.effects.tobytes() == MEMORY.effects.tobytes()
         assert kept.memory.found.tobytes() == MEMORY.found.tobytes()
-        assert (kept.memory.bandwidth, kept.memory.concentration) == (MEMORY.bandwidth, MEMORY.concentration)
+        for name in ("bandwidth", "concentration", "recurrence"):
+            assert getattr(kept.memory, name) == getattr(MEMORY, name)
     for query, known in inputs:
         assert loaded.decide(query, known) == made.decide(query, known)
 
@@ -518,11 +519,18 @@ def test_the_helper_that_signs_does_so_rightly(policy: Path) -> None:
         *((_set("network", "hidden", value=v), "'hidden' must be a whole number from 1 to 65536") for v in HIDDEN),
         (_set("network", "value_dimension", value=24), "'value_dimension': "),
         (_set("memory", value=None), "holds ['hidden.bias'"),
-        *((_set("memory", value=v), "'memory' must be null or hold 'bandwidth' and 'concentration'") for v in NO_MEMORY),
+        *(
+            (_set("memory", value=v), "'memory' must be null or hold 'bandwidth', 'concentration', 'recurrence'")
+            for v in NO_MEMORY
+        ),
         *(
             (_set("memory", name, value=v), f"{name!r} must be a number above 0")
             for name in ("bandwidth", "concentration")
             for v in (0, -1.5, 1001, 10**400, None, True, "3", [3])
+        ),
+        *(
+            (_set("memory", "recurrence", value=v), "'recurrence' must be a number from 0")
+            for v in (-0.1, 2, None, True)
         ),
         (_set("simulated", value=None), "'simulated' and 'provenance' do not agree"),
         (_set("simulated", value=True), "'simulated' and 'provenance' do not agree"),
@@ -738,7 +746,10 @@ def test_a_file_beside_is_not_read_but_none_may_lie_with_the_encoder(policy: Pat
         (lambda w: w.update({"memory.vectors": np.ones((), np.float32)}), "memory.vectors is float32()"),
         (lambda w: w.update({"memory.vectors": w["memory.vectors"].astype(np.float64)}), "memory.vectors is float64"),
         (lambda w: w.update({"memory.effects": w["memory.effects"][1:].copy()}), "float32(2, 32), expected float32(3,"),
-        (lambda w: w.update({f"memory.{a}": w[f"memory.{a}"][:0] for a in ("vectors", "effects", "found")}), "float32(0, 32)"),
+        (
+            lambda w: w.update({f"memory.{a}": w[f"memory.{a}"][:0] for a in ("vectors", "effects", "found")}),
+            "float32(0, 32)",
+        ),
         (lambda w: w["memory.vectors"].__setitem__((0, 0), np.nan), "vectors that are longer than 1 or not finite"),
         (lambda w: w["memory.vectors"].__imul__(1.001), "vectors that are longer than 1 or not finite"),
         (lambda w: w["memory.vectors"].__setitem__((0, 0), 3e38), "vectors that are longer than 1 or not finite"),

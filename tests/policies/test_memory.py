@@ -28,8 +28,8 @@ def test_what_is_recalled_is_the_sum_of_the_docstring(query: str, bandwidth: flo
         cosines, likely, MEMORY.effects.tolist(), MEMORY.found.tolist(), strict=True
     ):
         for place in range(SHAPE.query_dimension):
-            expected[place] += chance / sum(likely) * found[place] / 2
-            expected[place] += math.exp(bandwidth * (cosine - 1)) * effects[place] / 2
+            expected[place] += chance / sum(likely) * found[place] * MEMORY.recurrence
+            expected[place] += math.exp(bandwidth * (cosine - 1)) * effects[place] * (1 - MEMORY.recurrence)
     recalled = memory.recall(vector)
     assert recalled.shape == (1, SHAPE.query_dimension)
     assert recalled.dtype == np.float32
@@ -41,7 +41,7 @@ def test_the_steepest_memory_recalls_what_was_found_for_the_nearest(query: str) 
     memory = replace(MEMORY, bandwidth=1000.0, concentration=1000.0, effects=np.zeros_like(MEMORY.effects))
     vector = ENCODER.encode([query])
     nearness = (memory.vectors @ vector[0]).astype(float)
-    expected = memory.found[nearness > nearness.max() - 1e-6].mean(axis=0) / 2
+    expected = memory.found[nearness > nearness.max() - 1e-6].mean(axis=0) * memory.recurrence
     np.testing.assert_allclose(memory.recall(vector)[0], expected, rtol=1e-3, atol=1e-5)
 
 
@@ -66,3 +66,5 @@ def test_a_memory_that_does_not_fit_makes_no_policy() -> None:
         make_policy(memory=replace(MEMORY, bandwidth=math.nan))
     with pytest.raises(PolicyError, match=r"'concentration' must be a number above 0, 1000 at most"):
         make_policy(memory=replace(MEMORY, concentration=1001.0))
+    with pytest.raises(PolicyError, match=r"'recurrence' must be a number from 0 to 1"):
+        make_policy(memory=replace(MEMORY, recurrence=1.1))
