@@ -27,6 +27,7 @@ from .card import CARD, card_for, is_unedited
 from .decisions import ANSWER, DIGITS, Answer, Ask, Decision, Decisions, Rule
 from .folder import GOLDEN, MAX_GOLDEN, PolicyParts, new_folder, read_parts, write_parts
 from .hub import fetch, publish
+from .memory import Recollection
 from .network import Array, PolicyNetwork
 
 __all__ = ["AcquisitionPolicy", "Answer", "Ask", "Decision", "Decisions", "SimulatedPolicyWarning"]
@@ -60,6 +61,7 @@ class AcquisitionPolicy:
             raise PolicyError(f"not a sound policy: {file}: {fault}")
         self._parts = parts
         self._network = PolicyNetwork(parts.shape, parts.weights)
+        self._recollection = None if parts.memory is None else Recollection(parts.memory)
         self._value_encoder = parts.value_encoder
         self._rule = Rule(parts.table, parts.budget, parts.min_gain, parts.gain_spread, parts.gain_share)
         self._golden = tuple((query, dict(known)) for query, known in golden_inputs)
@@ -378,8 +380,8 @@ class AcquisitionPolicy:
 
     def _encode_one(self, query: str) -> Array:
         """(1, query_dimension): what the network reads of it."""
-        vector, memory = self._parts.encoder.encode([well_formed(query)]), self._parts.memory
-        return vector if memory is None else memory.recall(vector)
+        vector = self._parts.encoder.encode([well_formed(query)])
+        return vector if self._recollection is None else self._recollection.recall(vector)
 
     def _read(self, known: Mapping[Any, object]) -> dict[int, str | None]:
         """Answers by attribute index; a value that only says "unknown" counts as declined."""

@@ -4,25 +4,26 @@
     p_j proportional to exp(concentration q . q_j)
 
 A query may be one of those of training, in the same words or in others, or one that was never met. If it is one of
-them, p_j says which: the posterior of a mixture of von Mises-Fisher distributions, one about each query of training
-(Banerjee et al., Journal of Machine Learning Research 6, 2005), and what was found for that one holds. If it is new,
-the mean of a Gaussian process over query vectors says what it is worth. For the very words of training both say next to
-the same; for other words the process alone, whose kernel has to be wide, would recall too little. Distillation fits
-both (``distill.memory``). A memory holds vectors of queries, no text.
+them, p_j says which, all of them as likely before it is looked at: the posterior of a mixture of von Mises-Fisher
+distributions, one about each query of training (Banerjee et al., Journal of Machine Learning Research 6, 2005). What
+was found for that one then holds. If it is new, the mean of a Gaussian process over query vectors says what it is
+worth. Both count as much for every query, however near the nearest is: a query never met is often as near to others as
+one in other words is to its own. For the very words of training both say next to the same; for other words the process
+alone, whose kernel has to be wide, would recall too little. Distillation fits both (``distill.memory``). A memory holds
+vectors of queries, no text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from .network import Array
 
 STEEPEST, LARGEST = 1000.0, 1e6
-"""Most that a bandwidth or concentration and an effect may be; beyond, sums could overflow."""
+"""Most that a bandwidth or concentration, and an effect or what was found, may be; beyond, sums could overflow."""
 ARRAYS, SETTINGS = ("vectors", "effects", "found"), ("bandwidth", "concentration", "recurrence")
 """What a memory is made of."""
 
@@ -42,22 +43,7 @@ class Memory:
     concentration: float
     """How near other words of a query lie to it, above 0."""
     recurrence: float
-    """How likely a query is one of training, 0 to 1, before it is looked at."""
-    _effects: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
-    _found: npt.NDArray[np.float64] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        # Products along rows are faster.
-        object.__setattr__(self, "_effects", np.ascontiguousarray(self.effects.T, np.float64))
-        object.__setattr__(self, "_found", np.ascontiguousarray(self.found.T, np.float64))
-
-    def recall(self, query: Array) -> Array:
-        """(1, f): what is recalled for a query's vector, (1, d)."""
-        nearness = np.asarray(self.vectors @ query[0], np.float64)
-        new = self._effects @ np.exp(self.bandwidth * (nearness - 1.0))
-        likely = np.exp(self.concentration * (nearness - nearness.max()))
-        met = (self._found @ likely) / likely.sum()
-        return np.asarray((self.recurrence * met + (1.0 - self.recurrence) * new)[None], np.float32)
+    """How likely a query is taken to be one of training, 0 to 1."""
 
     def arrays(self) -> tuple[Array, ...]:
         """Those that ``ARRAYS`` names."""
@@ -94,3 +80,25 @@ class Memory:
         for name, array in (("effects", self.effects), ("found", self.found)):
             if not (np.abs(array) <= LARGEST).all():
                 yield f"memory.{name} holds numbers beyond {LARGEST:,.0f} or not finite"
+
+
+class Recollection:
+    """Recalls, in double precision.
+
+    Args:
+        memory: one without faults.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._effects = np.ascontiguousarray(memory.effects.T, np.float64)
+        self._found = np.ascontiguousarray(memory.found.T, np.float64)
+
+    def recall(self, query: Array) -> Array:
+        """(1, f): what is recalled for a query's vector, (1, d)."""
+        memory = self._memory
+        nearness = np.asarray(memory.vectors @ query[0], np.float64)
+        new = self._effects @ np.exp(memory.bandwidth * (nearness - 1.0))
+        likely = np.exp(memory.concentration * (nearness - nearness.max()))
+        met = (self._found @ likely) / likely.sum()
+        return np.asarray((memory.recurrence * met + (1.0 - memory.recurrence) * new)[None], np.float32)

@@ -22,7 +22,7 @@ from raise_agent.distill.settings import DistillSettings
 from raise_agent.distill.train import train
 from raise_agent.policies.acquisition import AcquisitionPolicy
 from raise_agent.policies.folder import PolicyParts
-from raise_agent.policies.memory import Memory
+from raise_agent.policies.memory import Memory, Recollection
 
 from .world import ENCODER, GAINS, TABLE, N, expected_gain, make_world, query_of, states
 
@@ -111,8 +111,10 @@ def test_what_is_recalled_is_the_mean_of_a_gaussian_process_over_scenarios() -> 
     assert expected.std(axis=0).min() > 0.01
     recalled = recall(memory, replace(others, queries=queries)).queries
     np.testing.assert_allclose(recalled, expected, atol=1e-4)
-    for query, row in zip(queries, recalled, strict=True):
-        np.testing.assert_allclose(memory.recall(query[None]), row[None], atol=1e-5)
+    for recurrence in (0.0, 0.3, 0.8, 1.0):
+        other = replace(memory, recurrence=recurrence)
+        for query, row in zip(queries, recall(other, replace(others, queries=queries)).queries, strict=True):
+            np.testing.assert_allclose(Recollection(other).recall(query[None]), row[None], atol=1e-5)
 
 
 def test_a_scenario_is_shown_what_a_fit_without_it_would_recall() -> None:
@@ -153,7 +155,8 @@ def test_the_wordings_of_most_scenarios_are_kept_and_stand_for_all() -> None:
 
     np.testing.assert_allclose(memory.effects, effects(np.arange(43)), atol=1e-4)
     np.testing.assert_allclose(memory.found, among @ effects(np.arange(43)), atol=1e-4)
-    for row in (0, 20, 42):
+    assert np.abs(reading - kernel).max() > 0.01
+    for row in range(43):
         np.testing.assert_allclose(shown.queries[row], reading[row] @ effects(np.delete(np.arange(43), row)), atol=1e-4)
 
 
@@ -203,6 +206,7 @@ def test_any_number_of_threads_gives_the_same_bytes() -> None:
         torch.set_num_threads(before)
     (first, shown), (again, seen) = made
     assert first.effects.tobytes() == again.effects.tobytes()
+    assert first.found.tobytes() == again.found.tobytes()
     assert shown.queries.tobytes() == seen.queries.tobytes()
 
 

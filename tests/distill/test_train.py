@@ -538,6 +538,7 @@ def test_the_untrained_forecast_starts_at_the_mean_score() -> None:
     [
         ("min_gain", (math.nan, math.inf, -math.inf), (0.0, -1.0, 2.5)),
         ("memory", (-1, 65537), (0, 1, 65536)),
+        ("recurrence", (-0.1, 1.1, math.nan, math.inf), (0.0, 0.5, 1.0)),
         ("value_dimension", (0, 8, 15, 24, 8192, -16), (16, 64, 4096)),
         ("hidden", (0, -1, 65537), (1, 65536)),
         ("epochs", (0, -1), (1,)),

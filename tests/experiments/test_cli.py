@@ -152,8 +152,9 @@ def test_costs_shorten_plans_and_another_table_works(cli: Cli, tmp_path: Path) -
     ]
     (tmp_path / "own.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     own = ("attributes.table=own.json", "data=files", "data.path=own.jsonl", "budget=2")
-    cli("run", *own, "distill.epochs=2", "hydra.run.dir=free")
+    cli("run", *own, "distill.epochs=2", "distill.recurrence=0.25", "hydra.run.dir=free")
     cli("plan", *own, "attributes.costs={diet:9,kids:9,mood:9}", "hydra.run.dir=dear", "planner=exhaustive")
+    assert json.loads((tmp_path / "free/policy/policy.json").read_text())["memory"]["recurrence"] == 0.25
     free = json.loads((tmp_path / "free/plan.json").read_text())["figures"]
     dear = json.loads((tmp_path / "dear/plan.json").read_text())["figures"]
     assert free["mean_questions"] == 2

@@ -46,7 +46,8 @@ SECRET = "zq-secret-value"
 Manifest = dict[str, Any]
 HIDDEN: tuple[Any, ...] = (0, -8, 8.0, "8", True, None, 65537, 10**400)
 """What is no number of units."""
-NO_MEMORY: tuple[Any, ...] = (3.0, [], {}, {"bandwidth": 1}, {"bandwidth": 1, "concentration": 1, "m": 2})
+WHOLE_MEMORY = {"bandwidth": 1, "concentration": 1, "recurrence": 0.5}
+NO_MEMORY: tuple[Any, ...] = (3.0, [], {}, {"bandwidth": 1}, {**WHOLE_MEMORY, "m": 2})
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -750,6 +751,11 @@ def test_a_file_beside_is_not_read_but_none_may_lie_with_the_encoder(policy: Pat
             lambda w: w.update({f"memory.{a}": w[f"memory.{a}"][:0] for a in ("vectors", "effects", "found")}),
             "float32(0, 32)",
         ),
+        *(
+            (lambda w, shape=shape: w.update({"memory.found": np.empty(shape, np.float32)}), "memory.found is float32(")
+            for shape in ((0, 2**60), (2**60, 0), (0,), (1, 1, 1))
+        ),
+        (lambda w: w.update({"memory.found": w["memory.found"].astype(np.complex64)}), "memory.found is complex64"),
         (lambda w: w["memory.vectors"].__setitem__((0, 0), np.nan), "vectors that are longer than 1 or not finite"),
         (lambda w: w["memory.vectors"].__imul__(1.001), "vectors that are longer than 1 or not finite"),
         (lambda w: w["memory.vectors"].__setitem__((0, 0), 3e38), "vectors that are longer than 1 or not finite"),

@@ -10,6 +10,7 @@ import pytest
 
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import PolicyError
+from raise_agent.policies.memory import Recollection
 
 from .support import MEMORY, QUERY, SHAPE, TRAINED_ON, make_policy
 
@@ -30,7 +31,7 @@ def test_what_is_recalled_is_the_sum_of_the_docstring(query: str, bandwidth: flo
         for place in range(SHAPE.query_dimension):
             expected[place] += chance / sum(likely) * found[place] * MEMORY.recurrence
             expected[place] += math.exp(bandwidth * (cosine - 1)) * effects[place] * (1 - MEMORY.recurrence)
-    recalled = memory.recall(vector)
+    recalled = Recollection(memory).recall(vector)
     assert recalled.shape == (1, SHAPE.query_dimension)
     assert recalled.dtype == np.float32
     np.testing.assert_allclose(recalled[0], expected, rtol=1e-5, atol=1e-6)
@@ -42,12 +43,12 @@ def test_the_steepest_memory_recalls_what_was_found_for_the_nearest(query: str) 
     vector = ENCODER.encode([query])
     nearness = (memory.vectors @ vector[0]).astype(float)
     expected = memory.found[nearness > nearness.max() - 1e-6].mean(axis=0) * memory.recurrence
-    np.testing.assert_allclose(memory.recall(vector)[0], expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(Recollection(memory).recall(vector)[0], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_a_policy_reads_what_is_recalled_in_place_of_the_vector() -> None:
     policy, plain = make_policy(memory=MEMORY), make_policy()
-    recalled = MEMORY.recall(ENCODER.encode([QUERY]))
+    recalled = Recollection(MEMORY).recall(ENCODER.encode([QUERY]))
     for made in (policy.encode([QUERY]), policy.inputs(QUERY)["query"]):
         assert made.tobytes() == recalled.tobytes()
     (expected,) = plain.decide_batch([(QUERY, {"mood": "low"})], recalled)
@@ -58,6 +59,10 @@ def test_a_policy_reads_what_is_recalled_in_place_of_the_vector() -> None:
 def test_a_memory_that_does_not_fit_makes_no_policy() -> None:
     with pytest.raises(PolicyError, match=r"memory\.effects is float32\(3, 31\), expected float32\(3, 32\)"):
         make_policy(memory=replace(MEMORY, effects=MEMORY.effects[:, 1:]))
+    with pytest.raises(PolicyError, match=r"memory\.found is float32\(3, 31\), expected float32\(3, 32\)"):
+        make_policy(memory=replace(MEMORY, found=MEMORY.found[:, 1:]))
+    with pytest.raises(PolicyError, match=r"memory\.found is float64\(3, 32\), expected float32\(3, 32\)"):
+        make_policy(memory=replace(MEMORY, found=MEMORY.found.astype(np.float64)))  # type: ignore[arg-type]
     with pytest.raises(PolicyError, match=r"memory\.found is float32\(2, 32\), expected float32\(3, 32\)"):
         make_policy(memory=replace(MEMORY, found=MEMORY.found[1:]))
     with pytest.raises(PolicyError, match=r"memory\.vectors is float32\(3, 32\), expected float32\(3, 64\)"):
@@ -68,3 +73,13 @@ def test_a_memory_that_does_not_fit_makes_no_policy() -> None:
         make_policy(memory=replace(MEMORY, concentration=1001.0))
     with pytest.raises(PolicyError, match=r"'recurrence' must be a number from 0 to 1"):
         make_policy(memory=replace(MEMORY, recurrence=1.1))
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [{"recurrence": 0}, {"recurrence": 1}, {"bandwidth": 1000, "concentration": 1000}, {"bandwidth": 5e-324}],
+)
+def test_a_memory_at_the_ends_of_its_ranges_makes_a_policy(ends: dict[str, float]) -> None:
+    policy = make_policy(memory=replace(MEMORY, **ends))
+    for query in (QUERY, "Something else?", ""):
+        assert all(math.isfinite(score) for score in policy.decide(query).scores.values())

@@ -376,8 +376,10 @@ def test_a_server_that_comes_back_is_used_again(hasty: Hasty) -> None:
 
     asked = hasty.run(begin())
     assert not asked.done()
+    began = hasty.now()
     with hasty.running(StandIn(), port):
         assert hasty.used(client, asked).text
+    assert hasty.now() - began < 5.0
 
 
 def test_no_living_server_ends_the_run_after_the_patience(hasty: Hasty) -> None:

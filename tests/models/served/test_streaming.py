@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -180,12 +180,10 @@ def test_a_server_that_does_not_stream_gives_its_answer_in_one_piece() -> None:
 
 
 def test_pieces_come_while_the_model_still_writes_and_a_listener_who_leaves_ends_the_request() -> None:
-    words = [f"word{n} " for n in range(200)]
-    with slowly(words, seconds=0.05) as (url, gone), talking(url) as models:
-        began = time.monotonic()
+    endless = (f"word{n} " for n in count())
+    with slowly(endless, seconds=0.05) as (url, gone), talking(url) as models:
         answer = models.responder.respond(PERSON.query, {})
-        assert [next(answer), next(answer)] == words[:2]
-        assert time.monotonic() - began < 5.0
+        assert [next(answer), next(answer)] == ["word0 ", "word1 "]
         answer.close()  # type: ignore[attr-defined]
         assert gone.wait(60.0), "the server was left writing"
 
@@ -202,7 +200,7 @@ def test_a_server_that_is_gone_is_an_error_soon_and_so_is_a_closed_connection() 
 
 
 @contextmanager
-def slowly(words: Sequence[str], seconds: float = 0.0, whole: str = "") -> Iterator[tuple[str, threading.Event]]:
+def slowly(words: Iterable[str], seconds: float = 0.0, whole: str = "") -> Iterator[tuple[str, threading.Event]]:
     """A server that streams these words, or answers in one piece; and an event that the client has left."""
     gone, ready, loop = threading.Event(), threading.Event(), asyncio.new_event_loop()
     port = []
