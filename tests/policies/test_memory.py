@@ -62,7 +62,7 @@ def test_a_memory_that_does_not_fit_makes_no_policy() -> None:
     with pytest.raises(PolicyError, match=r"memory\.found is float32\(3, 31\), expected float32\(3, 32\)"):
         make_policy(memory=replace(MEMORY, found=MEMORY.found[:, 1:]))
     with pytest.raises(PolicyError, match=r"memory\.found is float64\(3, 32\), expected float32\(3, 32\)"):
-        make_policy(memory=replace(MEMORY, found=MEMORY.found.astype(np.float64)))  # type: ignore[arg-type]
+        make_policy(memory=replace(MEMORY, found=MEMORY.found.astype(np.float64)))
     with pytest.raises(PolicyError, match=r"memory\.found is float32\(2, 32\), expected float32\(3, 32\)"):
         make_policy(memory=replace(MEMORY, found=MEMORY.found[1:]))
     with pytest.raises(PolicyError, match=r"memory\.vectors is float32\(3, 32\), expected float32\(3, 64\)"):
@@ -80,6 +80,6 @@ def test_a_memory_that_does_not_fit_makes_no_policy() -> None:
     [{"recurrence": 0}, {"recurrence": 1}, {"bandwidth": 1000, "concentration": 1000}, {"bandwidth": 5e-324}],
 )
 def test_a_memory_at_the_ends_of_its_ranges_makes_a_policy(ends: dict[str, float]) -> None:
-    policy = make_policy(memory=replace(MEMORY, **ends))
+    policy = make_policy(memory=replace(MEMORY, **ends))  # type: ignore[arg-type]
     for query in (QUERY, "Something else?", ""):
         assert all(math.isfinite(score) for score in policy.decide(query).scores.values())
