@@ -18,6 +18,8 @@ from raise_agent.scenario import Profile, Scenario
 from tests.experiments.reporting.made import RUN, command
 from tests.models.served.stand_in import StandIn, running
 
+PATIENCE = 120_000.0
+"""Milliseconds, far more than a page takes unless the machine is busy."""
 HOSTILE = (
     "</script><script>window.hurt = 1</script>",
     "<img src=x onerror='window.hurt = 2'>",
@@ -64,6 +66,7 @@ def open_page(chromium: Browser) -> Iterator[Open]:
     def call(file: Path, width: int = 1200, scheme: str = "light") -> Opened:
         settings: Any = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
         page = chromium.new_context(**settings).new_page()
+        page.set_default_timeout(PATIENCE)
         made = Opened(page)
         page.on("console", lambda message: made.complaints.append(message.text))
         page.on("pageerror", lambda error: made.complaints.append(str(error)))

@@ -52,7 +52,7 @@ def vllm_settings(folder: Path, python: str, log: Path) -> LaunchSettings:
             "VLLM_NO_USAGE_STATS": "1",
             "VLLM_SERVER_DEV_MODE": "1",
         },
-        ready_seconds=300.0,
+        ready_seconds=900.0,
         log=log,
     )
 

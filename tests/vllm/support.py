@@ -30,7 +30,7 @@ def page(url: str, body: Mapping[str, object] | None = None, key: str | None = N
     """What the server says at an address; a POST where there is a body."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), headers)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as response:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=300) as response:
         return str(response.read().decode())
 
 

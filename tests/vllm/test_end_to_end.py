@@ -31,6 +31,8 @@ pytestmark = [
 ]
 
 KEY = "hush"
+PATIENCE = 900.0
+"""Seconds, far more than anything here takes unless the machine is busy."""
 SMALL = ["planner.evaluations=6", "budget=2", "llm.responder.max_tokens=16", f"llm.judge.max_outside={LENIENT}"]
 """Settings of each run, beside the data and the server."""
 
@@ -49,10 +51,10 @@ def raise_agent(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def ended(process: subprocess.Popen[str], seconds: float) -> str:
-    """What it printed until it ended, which is to happen in time."""
+def ended(process: subprocess.Popen[str]) -> str:
+    """What it printed until it ended."""
     try:
-        return process.communicate(timeout=seconds)[0]
+        return process.communicate(timeout=PATIENCE)[0]
     except BaseException:
         process.kill()
         process.communicate()
@@ -86,7 +88,7 @@ def test_a_run_ends_in_a_policy_and_asks_nothing_twice(server: Server, tmp_path:
         "distill.epochs=2",
     ]
     process = raise_agent(tmp_path, *command)
-    printed = ended(process, 120)
+    printed = ended(process)
     assert process.returncode == 0, printed
     assert "imulated" not in printed
     first = output(tmp_path, "run")
@@ -108,7 +110,7 @@ def test_a_run_ends_in_a_policy_and_asks_nothing_twice(server: Server, tmp_path:
     trying_out = counters(server).since(before).requests
     before = counters(server)
     process = raise_agent(tmp_path, *command)
-    printed = ended(process, 120)
+    printed = ended(process)
     assert process.returncode == 0, printed
     assert counters(server).since(before).requests == trying_out
     again = output(tmp_path, "run")
@@ -161,16 +163,16 @@ def is_gone(settings: LaunchSettings, processes: Mapping[int, str]) -> bool:
     return False
 
 
-def wait_until(process: subprocess.Popen[str], what: str, seconds: float) -> Iterator[None]:
+def wait_until(process: subprocess.Popen[str], what: str) -> Iterator[None]:
     """Look again and again; whoever iterates stops once it is so."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            pytest.fail(f"ended before {what}: {ended(process, 5)}")
+            pytest.fail(f"ended before {what}: {ended(process)}")
         yield
         time.sleep(0.05)
     process.kill()
-    pytest.fail(f"no {what} after {seconds:.0f} s: {ended(process, 5)}")
+    pytest.fail(f"no {what} after {PATIENCE:.0f} s: {ended(process)}")
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def interrupted(tiny_folder: Path, vllm_python: str, tmp_path_factory: pytest.Te
     process = raise_agent(folder, *starting_a_server(settings))
     signal.signal(signal.SIGINT, before)
     refused = 0
-    for _ in wait_until(process, "server answers", 180):
+    for _ in wait_until(process, "server answers"):
         try:
             ask(f"{settings.base_url}/models")
         except urllib.error.HTTPError as error:
@@ -207,12 +209,12 @@ def interrupted(tiny_folder: Path, vllm_python: str, tmp_path_factory: pytest.Te
             continue
         break
     processes = processes_of(output(folder, "plan") / "vllm.log")
-    for _ in wait_until(process, "evaluations", 60):
+    for _ in wait_until(process, "evaluations"):
         with contextlib.suppress(sqlite3.OperationalError):
             if rows(folder, "evaluations") > 60:
                 break
     os.kill(process.pid, signal.SIGINT)
-    printed = ended(process, 60)
+    printed = ended(process)
     return Interrupted(folder, settings, process.returncode, printed, processes, refused, rows(folder, "evaluations"))
 
 
@@ -236,7 +238,7 @@ def test_started_again_it_goes_on_with_another_server(
     settings = vllm_settings(tiny_folder, vllm_python, Path())
     identities = rows(interrupted.folder, "identities")
     process = raise_agent(interrupted.folder, *starting_a_server(settings))
-    printed = ended(process, 240)
+    printed = ended(process)
     assert process.returncode == 0, printed
     folder = output(interrupted.folder, "plan")
     plan = read(folder / "plan.json")
