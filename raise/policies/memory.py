@@ -7,10 +7,10 @@ A query may be one of those of training, in the same words or in others, or one 
 them, p_j says which, all of them as likely before it is looked at: the posterior of a mixture of von Mises-Fisher
 distributions, one about each query of training (Banerjee et al., Journal of Machine Learning Research 6, 2005). What
 was found for that one then holds. If it is new, the mean of a Gaussian process over query vectors says what it is
-worth. Both count as much for every query, however near the nearest is: a query never met is often as near to others as
-one in other words is to its own. For the very words of training both say next to the same; for other words the process
-alone, whose kernel has to be wide, would recall too little. Distillation fits both (``distill.memory``). A memory holds
-vectors of queries, no text.
+worth. The shares are the same for every query, however near the nearest is: a query never met is often as near to
+others as one in other words is to its own. For the very words of training both say next to the same; for other words
+the process alone, whose kernel has to be wide, would recall too little. Distillation fits both (``distill.memory``). A
+memory holds vectors of queries, no text.
 """
 
 from __future__ import annotations
