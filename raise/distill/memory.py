@@ -87,9 +87,9 @@ def remember(examples: Examples, most: int, recurrence: float) -> tuple[Memory, 
         kept = torch.argsort(counts, descending=True, stable=True)[:most].sort().values
         queries = torch.from_numpy(examples.queries)
         kernel = _kernel(queries, queries[kept], _BANDWIDTH)
-        likely = _likely(queries, queries[kept], _CONCENTRATION)
+        among = kernel[kept]
         # What of each effect a query recalls.
-        reading = recurrence * likely @ kernel[kept] + (1 - recurrence) * kernel
+        reading = recurrence * _likely(queries, queries[kept], _CONCENTRATION) @ among + (1 - recurrence) * kernel
         effects, others = [], []
         # A question that nobody answered tells nothing of itself, so that each has a precision of its own.
         for precise, total in zip(
@@ -97,7 +97,7 @@ def remember(examples: Examples, most: int, recurrence: float) -> tuple[Memory, 
         ):
             of_wording = torch.zeros(2, len(counts), dtype=torch.float64)
             of_wording.index_add_(1, wording, torch.stack([precise, total]))
-            precision = kernel[kept] + kernel.T @ (of_wording[0][:, None] * kernel)
+            precision = among + kernel.T @ (of_wording[0][:, None] * kernel)
             precision.diagonal().add_(_JITTER)
             factor = torch.linalg.cholesky(precision)
             effect = torch.cholesky_solve((kernel.T @ of_wording[1])[:, None], factor)[:, 0]
@@ -109,7 +109,7 @@ def remember(examples: Examples, most: int, recurrence: float) -> tuple[Memory, 
             others.append((reading @ effect)[wording] + covariance * surprise)
             effects.append(effect)
         learned = torch.stack(effects, 1)
-        found = kernel[kept] @ learned
+        found = among @ learned
     arrays = examples.queries[kept.numpy()], learned.float().numpy(), found.float().numpy()
     memory = Memory(*arrays, _BANDWIDTH, _CONCENTRATION, recurrence)
     recalled = torch.stack(others, 1).float().numpy()

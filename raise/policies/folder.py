@@ -35,15 +35,14 @@ from raise_agent.encoders import Encoder, load_encoder, save_encoder
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError, TableError
 
-from . import memory
-from .memory import Memory
+from .memory import ARRAYS, SETTINGS, STEEPEST, Memory
 from .network import LARGEST, Array, NetworkShape
 
 FORMAT = 3
 KIND = "raise-acquisition-policy"
 MANIFEST, WEIGHTS, GOLDEN, ENCODER = "policy.json", "weights.safetensors", "golden.json", "encoder"
 _ENCODER_SETTINGS = f"{ENCODER}/encoder.json"
-_REMEMBERED = tuple(f"memory.{name}" for name in memory.ARRAYS)
+_REMEMBERED = {name: f"memory.{name}" for name in ARRAYS}
 _MAX_BYTES = 512 * 2**20
 _MAX_JSON_BYTES = 16 * 2**20
 """Parsed JSON takes many times its size in memory."""
@@ -106,7 +105,12 @@ class PolicyParts:
         if not _is_finite(self.gain_share) or self.gain_share < 0:
             yield "'gain_share' must be a finite number, 0 or more"
         if self.memory is not None:
-            yield from self.memory.setting_faults()
+            for name, setting in self.memory.settings().items():
+                if name == "recurrence":
+                    if not _is_finite(setting) or not 0 <= setting <= 1:
+                        yield f"the memory's {name!r} must be a number from 0 to 1"
+                elif not _is_finite(setting) or not 0 < setting <= STEEPEST:
+                    yield f"the memory's {name!r} must be a number above 0, {STEEPEST:g} at most"
         for name in ("query_dimension", "value_dimension", "hidden"):
             if not _is_whole(getattr(shape, name), LARGEST):
                 yield f"'{name}' must be a whole number from 1 to {LARGEST}"
@@ -188,7 +192,8 @@ def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) 
     Raises:
         PolicyError: the provenance or a golden input is not plain data.
     """
-    kept = {} if parts.memory is None else dict(zip(_REMEMBERED, parts.memory.arrays(), strict=True))
+    memory = parts.memory
+    kept = {} if memory is None else {_REMEMBERED[name]: array for name, array in memory.arrays().items()}
     # safetensors writes an array's memory as it lies, whatever its strides.
     arrays = {name: np.ascontiguousarray(array) for name, array in {**parts.weights, **kept}.items()}
     (folder / WEIGHTS).write_bytes(save_safetensors(arrays))
@@ -209,7 +214,7 @@ def write_parts(folder: Path, parts: PolicyParts, golden: list[dict[str, Any]]) 
             "value_dimension": parts.shape.value_dimension,
             "hidden": parts.shape.hidden,
         },
-        "memory": None if parts.memory is None else parts.memory.settings(),
+        "memory": None if memory is None else memory.settings(),
         "provenance": dict(parts.provenance),
         "files": {path.relative_to(folder).as_posix(): _digest(path.read_bytes()) for path in files},
     }
@@ -257,7 +262,7 @@ def read_parts(folder: Path, roots: Sequence[Path] = ()) -> tuple[PolicyParts, l
         provenance = manifest["provenance"]
         if not isinstance(provenance, dict) or provenance.get("simulated") is not manifest["simulated"]:
             raise PolicyError(f"{where}: 'simulated' and 'provenance' do not agree; export the policy again")
-        recalling = _memory(manifest["memory"], weights, folder)
+        memory = _memory(manifest["memory"], weights, folder)
         parts = PolicyParts(
             table,
             manifest["budget"],
@@ -268,7 +273,7 @@ def read_parts(folder: Path, roots: Sequence[Path] = ()) -> tuple[PolicyParts, l
             _encoder(folder / ENCODER),
             provenance,
             manifest["gain_share"],
-            recalling,
+            memory,
         )
     except KeyError as error:
         raise PolicyError(f"{where}: {error} is missing; export the policy again") from error
@@ -370,12 +375,12 @@ def _memory(said: Any, arrays: dict[str, Array], folder: Path) -> Memory | None:
     """The memory that ``policy.json`` speaks of; its arrays are taken out of those of the weights."""
     if said is None:
         return None
-    if not isinstance(said, dict) or said.keys() != set(memory.SETTINGS):
-        names = ", ".join(repr(name) for name in memory.SETTINGS)
+    if not isinstance(said, dict) or said.keys() != set(SETTINGS):
+        names = ", ".join(repr(name) for name in SETTINGS)
         raise PolicyError(f"{folder / MANIFEST}: 'memory' must be null or hold {names}; export the policy again")
-    if missing := [name for name in _REMEMBERED if name not in arrays]:
+    if missing := [name for name in _REMEMBERED.values() if name not in arrays]:
         raise PolicyError(f"{folder / WEIGHTS}: does not hold {', '.join(missing)}; export the policy again")
-    vectors, effects, found = (arrays.pop(name) for name in _REMEMBERED)
+    vectors, effects, found = (arrays.pop(stored) for stored in _REMEMBERED.values())
     return Memory(vectors, effects, found, **said)
 
 

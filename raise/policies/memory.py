@@ -45,23 +45,13 @@ class Memory:
     recurrence: float
     """How likely a query is taken to be one of training, 0 to 1."""
 
-    def arrays(self) -> tuple[Array, ...]:
+    def arrays(self) -> dict[str, Array]:
         """Those that ``ARRAYS`` names."""
-        return self.vectors, self.effects, self.found
+        return {name: getattr(self, name) for name in ARRAYS}
 
     def settings(self) -> dict[str, float]:
         """Those that ``SETTINGS`` names."""
         return {name: getattr(self, name) for name in SETTINGS}
-
-    def setting_faults(self) -> Iterator[str]:
-        """What keeps the settings, of any type where they were read from a file, from being a memory's."""
-        for name, setting in self.settings().items():
-            number = isinstance(setting, int | float) and not isinstance(setting, bool)
-            if name == "recurrence":
-                if not number or not 0 <= setting <= 1:
-                    yield f"the memory's {name!r} must be a number from 0 to 1"
-            elif not number or not 0 < setting <= STEEPEST:
-                yield f"the memory's {name!r} must be a number above 0, {STEEPEST:g} at most"
 
     def faults(self, dimension: int, taken: int) -> Iterator[str]:
         """What keeps it from standing between an encoder and a network.
@@ -71,7 +61,7 @@ class Memory:
             taken: numbers that the network reads of a query.
         """
         count = max(self.vectors.shape[0], 1) if self.vectors.ndim else 1
-        for name, array, size in zip(ARRAYS, self.arrays(), (dimension, taken, taken), strict=True):
+        for name, array, size in zip(ARRAYS, self.arrays().values(), (dimension, taken, taken), strict=True):
             if array.shape != (count, size) or array.dtype != np.float32:
                 yield f"memory.{name} is {array.dtype}{array.shape}, expected float32{(count, size)}"
                 return
