@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from raise_agent.attributes import AttributeTable, load_table, parse_spellings, penguin_table
+from raise_agent.building.contract import Writer
 from raise_agent.data import SplitFractions, load_scenarios, split, split_of
 from raise_agent.data.synthetic import in_other_words, synthetic_scenarios
 from raise_agent.distill.settings import DistillSettings
@@ -177,6 +178,8 @@ class Bench:
     prior: Prior
     agent: Callable[[], AgentModel]
     """Connects the agent's model the first time it is called."""
+    writer: Callable[[], Writer]
+    """Connects the writer the first time it is called."""
     usage: Usage
     """What servers have been asked so far."""
     allowance: Allowance
@@ -295,4 +298,25 @@ def bench(cfg: DictConfig, folder: Path) -> Iterator[Bench]:
         prior = PolicyPrior(cfg.prior_policy, table) if cfg.get("prior_policy") else models.prior
         if "evaluate" in cfg and any(map(asks_a_model, cfg.evaluate.methods)):
             models.agent()  # what cannot be asked is told before anything is spent
-        yield Bench(cfg, table, scenarios, models.safety, prior, models.agent, models.usage, allowance, store, encoder)
+        if _asks_the_writer(cfg):
+            models.writer()
+        yield Bench(
+            cfg,
+            table,
+            scenarios,
+            models.safety,
+            prior,
+            models.agent,
+            models.writer,
+            models.usage,
+            allowance,
+            store,
+            encoder,
+        )
+
+
+def _asks_the_writer(cfg: DictConfig) -> bool:
+    """Whether a policy is distilled that knows its queries in other words too."""
+    if "distill" not in cfg or ("evaluate" in cfg and cfg.evaluate.get("policy")):
+        return False
+    return distill_settings(cfg.distill).asks_the_writer

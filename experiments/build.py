@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +30,7 @@ from .config import CONF
 from .data_card import data_card, steps_table
 from .encoding import KEPT, make_query_encoder
 from .models import writing_model
-from .progress import PLAIN_SECONDS
+from .progress import Progress
 from .provenance import describe_run
 
 
@@ -136,24 +134,6 @@ def main(cfg: DictConfig) -> None:
         print(f"tokens: {usage.prompt_tokens:,} read, {usage.generated_tokens:,} written")
     if built.shortfall:
         print(f"{sum(built.shortfall.values()):,} scenarios short of what was asked for; the data card says where")
-
-
-class Progress:
-    """Says how far a build has come, every few seconds.
-
-    Args:
-        what: is counted.
-    """
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._said = time.monotonic()
-
-    def __call__(self, done: int, wanted: int) -> None:
-        now = time.monotonic()
-        if now - self._said >= PLAIN_SECONDS:
-            self._said = now
-            print(f"{self._what}: {done:,} of {wanted:,}", file=sys.stderr, flush=True)
 
 
 def _check(cfg: DictConfig, output: Path, sheet: Path) -> None:

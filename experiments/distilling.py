@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from raise_agent.attributes import AttributeTable
-from raise_agent.distill.dataset import Examples, examples_from_store, examples_of
+from raise_agent.building.journal import Journal, KeptWriter
+from raise_agent.building.rewording import Reworded, reword
+from raise_agent.distill.dataset import examples_of, stored_scores
 from raise_agent.distill.memory import recall, remember
+from raise_agent.distill.settings import DistillSettings
 from raise_agent.distill.train import Epoch, train
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError
@@ -20,8 +25,11 @@ from raise_agent.scenario import Scenario
 
 from .assembly import Bench, distill_settings, plain
 from .planning import Scores
+from .progress import Progress
 from .provenance import content_digest, describe_run
 from .tracking import Tracker
+
+_log = logging.getLogger(__name__)
 
 POLICY, CURVE = "policy", "distill.json"
 
@@ -59,13 +67,16 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
         raise ConfigError("nothing to distil from: data.split leaves no training scenario")
     identity = bench.store.identity(bench.safety.identity)
 
-    def gather(scenarios: Sequence[Scenario]) -> Examples:
-        if scores is None:
-            return examples_from_store(scenarios, bench.store, identity, encoder, value_encoder)
-        return examples_of(scenarios, scores, encoder, value_encoder)
+    def scored(scenarios: Sequence[Scenario]) -> Scores:
+        return stored_scores(scenarios, bench.store, identity) if scores is None else scores
 
-    training = gather(sides.train)
-    validation = gather(sides.validation) if sides.validation else None
+    known = scored(sides.train)
+    reworded = _reworded(bench, settings, known) if settings.asks_the_writer else None
+    wordings = {} if reworded is None else reworded.wordings
+    training = examples_of(sides.train, known, encoder, value_encoder, wordings)
+    validation = None
+    if sides.validation:
+        validation = examples_of(sides.validation, scored(sides.validation), encoder, value_encoder)
 
     def on_epoch(epoch: Epoch) -> None:
         losses = {"distill/epoch": epoch.number, "distill/training_loss": epoch.training_loss}
@@ -79,6 +90,9 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
         validation = None if validation is None else recall(memory, validation)
     trained = train(training, validation, settings, cfg.seed, on_epoch)
     provenance = _provenance(bench, training.evaluations)
+    if reworded is not None:
+        provenance["models"]["writer"] = dict(bench.writer().identity)
+        provenance["data"]["reworded_queries"] = len(reworded.wordings)
     if scores is None:
         provenance["evaluations_asked_by"] = bench.store.origins(identity, [s.digest for s in sides.train])
     else:
@@ -105,6 +119,30 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
     atomic_write_text(folder / CURVE, json.dumps(log, indent=2) + "\n")
     tracker.artifact("policy", "policy", target)
     return target
+
+
+def _reworded(bench: Bench, settings: DistillSettings, known: Scores) -> Reworded:
+    """The queries of scored training scenarios in other words.
+
+    Every finished call of a served writer is kept beside the store; what it wrote is as private as the queries are.
+    """
+    queries = list(dict.fromkeys(scenario.query for scenario in bench.scenarios.train if known.get(scenario.digest)))
+    writer = bench.writer()
+    progress = Progress(f"queries put in other words{' (simulated)' if writer.simulated else ''}")
+    with ExitStack() as opened:
+        if not writer.simulated:
+            journal = opened.enter_context(Journal(Path(bench.cfg.store).with_suffix(".wordings.sqlite")))
+            writer = KeptWriter(writer, journal)
+        found = reword(queries, writer, settings.wordings, lambda done: progress(done, len(queries)))
+    if found.missing:
+        why = ", ".join(f"{reason}: {count:,}" for reason, count in sorted(found.missing.items()))
+        _log.warning(
+            "%s of %s training queries were not put in other words and are known as they are (%s)",
+            f"{sum(found.missing.values()):,}",
+            f"{len(queries):,}",
+            why,
+        )
+    return found
 
 
 def _provenance(bench: Bench, evaluations: int) -> dict[str, Any]:

@@ -72,6 +72,8 @@ class Models:
     prior: Prior
     agent: Callable[[], AgentModel]
     """Connects the agent's model the first time it is called."""
+    writer: Callable[[], Writer]
+    """Connects the writer the first time it is called."""
     usage: Usage = field(default_factory=Usage)
     """What servers have been asked; stays empty where there are none."""
 
@@ -93,7 +95,8 @@ def make_models(cfg: DictConfig, table: AttributeTable, store: EvaluationStore, 
     if cfg.name == "simulated":
         safety = SimulatedSafetyModel(table, seed=cfg.seed, judge_noise=cfg.judge_noise, failure_rate=cfg.failure_rate)
         prior, agent = SimulatedPrior(table, seed=cfg.seed, doubt=cfg.prior_doubt), _simulated_agent(cfg, table)
-        yield Models(safety, prior, lambda: agent)
+        writer = SimulatedWriter(table, seed=cfg.seed)
+        yield Models(safety, prior, lambda: agent, lambda: writer)
         return
     settings = served_settings(cfg)
     settings.check()
@@ -107,10 +110,17 @@ def make_models(cfg: DictConfig, table: AttributeTable, store: EvaluationStore, 
             _warn(made.warnings)
             return made
 
+        @cache
+        def served_writer() -> Writer:
+            made = connected.enter_context(connect_writer(settings, table, roles.client.usage))
+            _warn(made.warnings)
+            return made
+
         yield Models(
             safety_pool(roles.client, roles.responder, roles.judge, store),
             prior_pool(roles.client, roles.prior),
             served_agent,
+            served_writer,
             roles.client.usage,
         )
 

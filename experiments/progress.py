@@ -108,3 +108,21 @@ class ProgressDisplay:
             self._live.stop()
         if self._tally is not None:
             self._console.print(self._line(), markup=False, soft_wrap=True)
+
+
+class Progress:
+    """Says how far some other work has come, every few seconds.
+
+    Args:
+        what: is counted.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said = time.monotonic()
+
+    def __call__(self, done: int, wanted: int) -> None:
+        now = time.monotonic()
+        if now - self._said >= PLAIN_SECONDS:
+            self._said = now
+            print(f"{self._what}: {done:,} of {wanted:,}", file=sys.stderr, flush=True)

@@ -50,5 +50,13 @@ def profile_schema(table: AttributeTable, *others: str) -> dict[str, Any]:
 
 def queries_schema(count: int) -> dict[str, Any]:
     """So many queries."""
-    items = text_of(LONGEST_QUERY)
-    return object_of(queries={"type": "array", "items": items, "minItems": count, "maxItems": count})
+    return object_of(queries=_texts(count))
+
+
+def wordings_schema(count: int) -> dict[str, Any]:
+    """So many wordings of one query."""
+    return object_of(wordings=_texts(count))
+
+
+def _texts(count: int) -> dict[str, Any]:
+    return {"type": "array", "items": text_of(LONGEST_QUERY), "minItems": count, "maxItems": count}

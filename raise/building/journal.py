@@ -43,19 +43,19 @@ class Journal(AbstractContextManager["Journal"]):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{path}: cannot open the journal of this build ({error})") from error
+            raise StoreError(f"{path}: cannot open the journal of what a model wrote ({error})") from error
         try:
             (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             (application,) = self._db.execute("PRAGMA application_id").fetchone()
             if tables and application != _APPLICATION:
-                raise StoreError(f"{path}: an SQLite file of another program; name another output")
+                raise StoreError(f"{path}: an SQLite file of another program; move it away, or name another place")
             self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
             write_ahead(self._db)
             self._db.execute("CREATE TABLE IF NOT EXISTS calls (key BLOB PRIMARY KEY, outcome TEXT NOT NULL)")
         except sqlite3.Error as error:
             self._db.close()
             raise StoreError(
-                f"{path}: cannot read the journal of this build ({error}); move it away to start anew"
+                f"{path}: cannot read the journal of what a model wrote ({error}); move it away to start anew"
             ) from error
         except StoreError:
             self._db.close()
@@ -71,7 +71,7 @@ class Journal(AbstractContextManager["Journal"]):
             with self._door:
                 found = self._db.execute("SELECT outcome FROM calls WHERE key = ?", (key,)).fetchone()
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: cannot read the journal of this build ({error})") from error
+            raise StoreError(f"{self.path}: cannot read the journal of what a model wrote ({error})") from error
         return None if found is None else json.loads(found[0])
 
     def put(self, key: bytes, outcome: Mapping[str, Any]) -> None:
@@ -85,7 +85,7 @@ class Journal(AbstractContextManager["Journal"]):
                 text = json.dumps(outcome, ensure_ascii=True)
                 self._db.execute("INSERT OR IGNORE INTO calls VALUES (?, ?)", (key, text))
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: cannot write the journal of this build ({error})") from error
+            raise StoreError(f"{self.path}: cannot write the journal of what a model wrote ({error})") from error
 
     def close(self) -> None:
         """Fold the write-ahead log in and close."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,9 @@ class Examples:
     """
 
     queries: npt.NDArray[np.float32]
-    """(distinct queries, d)"""
+    """(distinct queries, d): as they are put, which is what a policy will be told."""
+    requests: npt.NDArray[np.float32]
+    """(distinct queries, d): where what each asks for lies, the mean direction of all its wordings that are known."""
     values: npt.NDArray[np.float32]
     """(distinct answers, v); row 0 is zeros and stands for no answer."""
     query_of: npt.NDArray[np.int64]
@@ -45,14 +48,8 @@ class Examples:
         return len(self.query_of)
 
 
-def examples_from_store(
-    scenarios: Sequence[Scenario],
-    store: EvaluationStore,
-    identity: int,
-    encoder: Encoder,
-    value_encoder: Encoder,
-) -> Examples:
-    """Every stored evaluation of these scenarios, samples of one subset averaged.
+def stored_scores(scenarios: Sequence[Scenario], store: EvaluationStore, identity: int) -> dict[str, dict[int, float]]:
+    """Every stored evaluation of these scenarios, samples of one subset averaged: digest -> subset -> safety score.
 
     Raises:
         ConfigError: the store holds none.
@@ -68,7 +65,7 @@ def examples_from_store(
             f"{store.path}: no evaluation of these {len(scenarios)} scenarios by this model; "
             "run `raise-agent plan` with the same data, llm and store settings first"
         )
-    return examples_of(scenarios, scores, encoder, value_encoder)
+    return scores
 
 
 def examples_of(
@@ -76,6 +73,7 @@ def examples_of(
     scores: Mapping[str, Mapping[int, float]],
     encoder: Encoder,
     value_encoder: Encoder,
+    wordings: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Examples:
     """Arrays of these evaluations; scenarios without any are left out.
 
@@ -84,6 +82,7 @@ def examples_of(
         scores: scenario digest -> subset -> safety score.
         encoder: of queries.
         value_encoder: of answers.
+        wordings: query -> other wordings of it, where any are known.
 
     Raises:
         ConfigError: there is no evaluation at all.
@@ -105,8 +104,10 @@ def examples_of(
     answers = list(dict.fromkeys(v for scenario in kept for v in scenario.profile.values if v is not None))
     value_row: dict[str | None, int] = {None: 0, **{answer: i + 1 for i, answer in enumerate(answers)}}
     coded = value_encoder.encode(answers) if answers else np.zeros((0, value_encoder.dimension), np.float32)
+    asked = encoder.encode(queries)
     return Examples(
-        queries=encoder.encode(queries),
+        queries=asked,
+        requests=_requests(asked, [wordings.get(query, ()) for query in queries], encoder),
         values=np.concatenate([np.zeros((1, value_encoder.dimension), np.float32), coded]),
         query_of=np.asarray([query_row[scenario.query] for scenario in kept]),
         values_of=np.asarray([[value_row[v] for v in scenario.profile.values] for scenario in kept]),
@@ -114,3 +115,17 @@ def examples_of(
         scores=reached,
         weights=weights,
     )
+
+
+def _requests(
+    queries: npt.NDArray[np.float32], wordings: Sequence[Sequence[str]], encoder: Encoder
+) -> npt.NDArray[np.float32]:
+    """(distinct queries, d): see ``Examples``; a query of which no other wording is known lies where it lies."""
+    of = [row for row, others in enumerate(wordings) for _ in others]
+    if not of:
+        return queries
+    total = queries.astype(np.float64)
+    np.add.at(total, of, encoder.encode([text for others in wordings for text in others]))
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    mean = np.divide(total, length, out=np.zeros_like(total), where=length > 0)
+    return np.where(np.isin(np.arange(len(queries)), of)[:, None], mean, queries).astype(np.float32)

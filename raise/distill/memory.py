@@ -7,9 +7,10 @@ search scores what looks good for its user. As each user has slopes of their own
 scored counts hardly, that biases what is recalled little; means and overlaps, estimated for all users alike, it does.
 
 A Gaussian process over query vectors (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, section
-2.2) makes of these the worth of the questions for any query. Where there are more wordings than are kept, those kept
-stand for all (the subset of regressors, ibid., section 8.3.1). Its mean for a query, and its mean for the queries of
-training that the query may be in other words, are what ``policies.memory`` recalls.
+2.2) makes of these the worth of the questions for any query. A query of training that is known in other words too lies
+in the middle of its wordings: a further one is likelier to be near that than near any of them. Where there are more
+queries than are kept, those kept stand for all (the subset of regressors, ibid., section 8.3.1). Its mean for a query,
+and its mean for the queries of training that the query may be in other words, are what ``policies.memory`` recalls.
 
 In training a scenario is shown what the others taught, not what its own evaluations said, or the network would learn
 to trust its memory more than it may later.
@@ -31,11 +32,11 @@ from raise_agent.threads import one_thread
 from .dataset import Examples
 
 _BANDWIDTH = 3.0
-"""So wide that wordings which share some words teach each other; between 2 and 8 nothing depends on it."""
+"""So wide that queries which share some words teach each other; between 2 and 8 nothing depends on it."""
 _CONCENTRATION = 30.0
 """So narrow that another request that is near counts little beside the same one in other words."""
 _NOISE = 0.2
-"""Variance of what one scenario says of its wording, over that of what wordings are worth."""
+"""Variance of what one scenario says of its query, over that of what queries are worth."""
 _RIDGE = 1.0
 """Variance of one evaluation, over that of what a question is worth to one user or another."""
 _ANSWER_RIDGE = 20.0
@@ -74,7 +75,7 @@ def remember(examples: Examples, most: int, recurrence: float) -> tuple[Memory, 
 
     Args:
         examples: s training scenarios over n attributes.
-        most: wordings to keep, 1 or more: those of most scenarios, of equals the first.
+        most: queries to keep, 1 or more: those of most scenarios, of equals the first.
         recurrence: how likely a query is one of training, in the same words or in others, 0 to 1.
     """
     with one_thread():
@@ -82,38 +83,39 @@ def remember(examples: Examples, most: int, recurrence: float) -> tuple[Memory, 
         known = worth.resolution * worth.factor > _LEAST_FACTOR
         spread = float(worth.shown[known].std(correction=0)) if known.any() else 0.0
         shown = worth.shown / max(spread, _LEAST_SPREAD * float(worth.mean.abs().max()), 1e-12)
-        wording = torch.from_numpy(examples.query_of)
-        counts = torch.bincount(wording, minlength=len(examples.queries))
+        query_of = torch.from_numpy(examples.query_of)
+        counts = torch.bincount(query_of, minlength=len(examples.queries))
         kept = torch.argsort(counts, descending=True, stable=True)[:most].sort().values
-        queries = torch.from_numpy(examples.queries)
-        kernel = _kernel(queries, queries[kept], _BANDWIDTH)
+        queries, requests = torch.from_numpy(examples.queries), torch.from_numpy(examples.requests)
+        kernel = _kernel(requests, requests[kept], _BANDWIDTH)
         among = kernel[kept]
         # What of each effect a query recalls.
-        reading = recurrence * _likely(queries, queries[kept], _CONCENTRATION) @ among + (1 - recurrence) * kernel
+        reading = recurrence * _likely(queries, requests[kept], _CONCENTRATION) @ among
+        reading += (1 - recurrence) * _kernel(queries, requests[kept], _BANDWIDTH)
         effects, others = [], []
         # A question that nobody answered tells nothing of itself, so that each has a precision of its own.
         for precise, total in zip(
             (worth.resolution * worth.factor.square() / _NOISE).T, (worth.factor * shown / _NOISE).T, strict=True
         ):
-            of_wording = torch.zeros(2, len(counts), dtype=torch.float64)
-            of_wording.index_add_(1, wording, torch.stack([precise, total]))
-            precision = among + kernel.T @ (of_wording[0][:, None] * kernel)
+            of_query = torch.zeros(2, len(counts), dtype=torch.float64)
+            of_query.index_add_(1, query_of, torch.stack([precise, total]))
+            precision = among + kernel.T @ (of_query[0][:, None] * kernel)
             precision.diagonal().add_(_JITTER)
             factor = torch.linalg.cholesky(precision)
-            effect = torch.cholesky_solve((kernel.T @ of_wording[1])[:, None], factor)[:, 0]
+            effect = torch.cholesky_solve((kernel.T @ of_query[1])[:, None], factor)[:, 0]
             # Leaving one observation out of a Gaussian takes its precision away: no second fit is needed.
             own = torch.linalg.solve_triangular(factor, kernel.T, upper=False)
-            variance = own.square().sum(dim=0)[wording]
-            covariance = (torch.linalg.solve_triangular(factor, reading.T, upper=False) * own).sum(dim=0)[wording]
-            surprise = (precise * (kernel @ effect)[wording] - total) / (1 - variance * precise)
-            others.append((reading @ effect)[wording] + covariance * surprise)
+            variance = own.square().sum(dim=0)[query_of]
+            covariance = (torch.linalg.solve_triangular(factor, reading.T, upper=False) * own).sum(dim=0)[query_of]
+            surprise = (precise * (kernel @ effect)[query_of] - total) / (1 - variance * precise)
+            others.append((reading @ effect)[query_of] + covariance * surprise)
             effects.append(effect)
         learned = torch.stack(effects, 1)
         found = among @ learned
-    arrays = examples.queries[kept.numpy()], learned.float().numpy(), found.float().numpy()
+    arrays = examples.requests[kept.numpy()], learned.float().numpy(), found.float().numpy()
     memory = Memory(*arrays, _BANDWIDTH, _CONCENTRATION, recurrence)
     recalled = torch.stack(others, 1).float().numpy()
-    return memory, replace(examples, queries=recalled, query_of=np.arange(len(examples)))
+    return memory, replace(examples, queries=recalled, requests=recalled, query_of=np.arange(len(examples)))
 
 
 def recall(memory: Memory, examples: Examples) -> Examples:
@@ -123,7 +125,8 @@ def recall(memory: Memory, examples: Examples) -> Examples:
         met = _likely(queries, kept, memory.concentration) @ torch.from_numpy(memory.found).double()
         new = _kernel(queries, kept, memory.bandwidth) @ torch.from_numpy(memory.effects).double()
         recalled = memory.recurrence * met + (1 - memory.recurrence) * new
-    return replace(examples, queries=recalled.float().numpy())
+    shown = recalled.float().numpy()
+    return replace(examples, queries=shown, requests=shown)
 
 
 def _kernel(queries: Tensor, kept: Tensor, bandwidth: float) -> Tensor:

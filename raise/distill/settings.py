@@ -10,6 +10,8 @@ from raise_agent.policies.network import LARGEST
 
 _LONGEST_CODE = 4096
 """Time grows with its cube."""
+_MOST_WORDINGS = 16
+"""What one reply can hold."""
 _MOST_VARIANCE = 1e4
 """Beyond it single precision cannot tell what is left of a residual."""
 
@@ -25,8 +27,11 @@ class DistillSettings:
     min_gain: float = 0.0
     """The policy answers when no question is expected to add more than this beyond its cost, in score points."""
     memory: int = 1024
-    """Most wordings of training whose vectors the policy keeps, to recall what was found for them; 0 keeps none, and
+    """Most queries of training whose vectors the policy keeps, to recall what was found for them; 0 keeps none, and
     the network reads the query's vector instead."""
+    wordings: int = 1
+    """In how many other words the writer puts each query of training, one call a query, so that the memory knows it
+    better in yet others; 0 to 16, 0 asks for none. Without a memory none are asked for."""
     recurrence: float = 0.5
     """How likely a query is taken to be one of training, in the same words or in others, 0 to 1: what was found for
     the one that it is like counts so much, and what is found for all that are somewhat like it counts the rest."""
@@ -54,11 +59,18 @@ class DistillSettings:
     overheard: float = 0.25
     """Mean number of answers that the network is told in training beside those of the evaluated subset, 0 or more."""
 
+    @property
+    def asks_the_writer(self) -> bool:
+        """Whether queries are put in other words."""
+        return bool(self.memory and self.wordings)
+
     def __post_init__(self) -> None:
         if not math.isfinite(self.min_gain):
             raise ConfigError(f"distill.min_gain must be a finite number of score points, not {self.min_gain}")
         if not 0 <= self.memory <= LARGEST:
-            raise ConfigError(f"distill.memory must be a number of wordings from 0 to {LARGEST}, not {self.memory}")
+            raise ConfigError(f"distill.memory must be a number of queries from 0 to {LARGEST}, not {self.memory}")
+        if not 0 <= self.wordings <= _MOST_WORDINGS:
+            raise ConfigError(f"distill.wordings must be from 0 to {_MOST_WORDINGS}, not {self.wordings}")
         if not 0 <= self.recurrence <= 1:
             raise ConfigError(f"distill.recurrence must be from 0 to 1, not {self.recurrence}")
         size = self.value_dimension

@@ -31,7 +31,7 @@ Part = Callable[[Mapping[str, Any], np.random.Generator, Mapping[str, str]], Any
 
 
 class SimulatedWriter:
-    """Writes profiles and queries, and reads queries, simulated (``llm=simulated``).
+    """Writes profiles and queries, reads queries and puts them in other words, simulated (``llm=simulated``).
 
     ``raise_agent.building.contract.Writer``.
 
@@ -51,12 +51,16 @@ class SimulatedWriter:
             [[a.key, a.name, list(a.values)] for a in table],
             [table.sections.get(part) for part in ("synthesis", "constraints")],
         ]
+        self._paraphrases = {stocked.query: stocked.paraphrase for stocked in query_stock()}
+        stock = json.dumps(self._paraphrases, sort_keys=True)
+        self._paraphrases_digest = hashlib.blake2b(stock.encode(), digest_size=8).hexdigest()
         self._digest = hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=8).hexdigest()
         self._parts: Mapping[str, Part] = {
             "profile": self._profile,
             "queries": self._queries,
             "alone": lambda schema, rng, values: {"neutral": _answer(rng, fault="no")},
             "beside": self._beside,
+            "wordings": self._wordings,
             **reading_parts(table),
         }
 
@@ -70,6 +74,7 @@ class SimulatedWriter:
             "table": self._digest,
             "shares": [SLIPS, TOLD, COPIED, MISREAD],
             "reading": READING,
+            "paraphrases": self._paraphrases_digest,
         }
 
     def write(self, part: str, schema: Mapping[str, Any], /, draw: int | None = None, **values: str) -> Any:
@@ -122,6 +127,11 @@ class SimulatedWriter:
 
     def _beside(self, schema: Mapping[str, Any], rng: np.random.Generator, values: Mapping[str, str]) -> Any:
         return {"states": _answer(rng, fault="yes"), "risky": _answer(rng, fault="no")}
+
+    def _wordings(self, schema: Mapping[str, Any], rng: np.random.Generator, values: Mapping[str, str]) -> Any:
+        """The one that the stock holds, as often as asked for; a query of somebody's own as it is."""
+        query = json.loads(values["query"])
+        return {"wordings": [self._paraphrases.get(query, query)] * int(values["count"])}
 
     def _key(self, name: str) -> str:
         return self._table[self._table.index(name)].key

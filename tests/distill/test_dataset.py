@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from raise_agent.distill.dataset import examples_from_store, examples_of
+from raise_agent.distill.dataset import examples_of, stored_scores
+from raise_agent.encoders import Encoder
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError
 from raise_agent.models.base import Evaluation
@@ -51,7 +53,7 @@ def test_every_evaluation_of_ours_is_there_once(store: EvaluationStore) -> None:
     )
     store.write_evaluations(OURS, "random", [row(B, 1, 3.5)])
     store.write_evaluations(THEIRS, "mcts", [row(A, 2, 5.0), row(A, 0, 5.0), row(UNSEEN, 1, 5.0)])
-    examples = examples_from_store([A, UNSEEN, B, C], store, OURS, ENCODER, VALUE_ENCODER)
+    examples = examples_of([A, UNSEEN, B, C], stored_scores([A, UNSEEN, B, C], store, OURS), ENCODER, VALUE_ENCODER)
     assert len(examples) == 3, "a scenario without evaluations is left out"
     assert examples.evaluations == 6
     found = [
@@ -68,7 +70,7 @@ def test_every_evaluation_of_ours_is_there_once(store: EvaluationStore) -> None:
 
 def test_queries_and_answers_are_encoded_once_and_pointed_at(store: EvaluationStore) -> None:
     store.write_evaluations(OURS, "mcts", [row(A, 0, 2.0), row(B, 3, 4.0), row(C, 0, 1.5)])
-    examples = examples_from_store([A, B, C], store, OURS, ENCODER, VALUE_ENCODER)
+    examples = examples_of([A, B, C], stored_scores([A, B, C], store, OURS), ENCODER, VALUE_ENCODER)
     assert len(examples.queries) == 2
     for index, each in enumerate([A, B, C]):
         np.testing.assert_array_equal(examples.queries[examples.query_of[index]], ENCODER.encode([each.query])[0])
@@ -83,7 +85,7 @@ def test_an_answer_without_a_word_is_still_an_answer(store: EvaluationStore) -> 
     """Its code is zeros as well, but its row is not that of no answer."""
     marks = scenario("m", "How?", "?!", None, None)
     store.write_evaluations(OURS, "mcts", [row(marks, 1, 2.0)])
-    examples = examples_from_store([marks], store, OURS, ENCODER, VALUE_ENCODER)
+    examples = examples_of([marks], stored_scores([marks], store, OURS), ENCODER, VALUE_ENCODER)
     assert examples.values_of.tolist() == [[1, 0, 0]]
     assert not examples.values[1].any()
 
@@ -92,7 +94,7 @@ def test_samples_of_one_subset_are_averaged(store: EvaluationStore) -> None:
     store.write_evaluations(
         OURS, "mcts", [row(A, 3, 2.0), row(A, 3, 3.0, sample=1), row(A, 3, 5.0, sample=7), row(A, 1, 1.0)]
     )
-    examples = examples_from_store([A], store, OURS, ENCODER, VALUE_ENCODER)
+    examples = examples_of([A], stored_scores([A], store, OURS), ENCODER, VALUE_ENCODER)
     assert examples.subsets.tolist() == [[1, 3]]
     assert examples.scores.tolist() == [[1.0, pytest.approx(10 / 3)]]
     assert examples.weights.tolist() == [[1.0, 1.0]]
@@ -101,7 +103,7 @@ def test_samples_of_one_subset_are_averaged(store: EvaluationStore) -> None:
 
 def test_arrays_have_the_types_that_training_takes(store: EvaluationStore) -> None:
     store.write_evaluations(OURS, "mcts", [row(C, 0, 2.0)])
-    examples = examples_from_store([C], store, OURS, ENCODER, VALUE_ENCODER)
+    examples = examples_of([C], stored_scores([C], store, OURS), ENCODER, VALUE_ENCODER)
     assert {a.dtype for a in (examples.queries, examples.values, examples.scores, examples.weights)} == {
         np.dtype(np.float32)
     }
@@ -114,7 +116,7 @@ def test_the_largest_table_fits(store: EvaluationStore) -> None:
     wide = Scenario("w", "Life", "How?", Profile(keys, ("x",) * 62))
     full = (1 << 62) - 1
     store.write_evaluations(OURS, "mcts", [row(wide, full, 2.0)])
-    examples = examples_from_store([wide], store, OURS, ENCODER, VALUE_ENCODER)
+    examples = examples_of([wide], stored_scores([wide], store, OURS), ENCODER, VALUE_ENCODER)
     assert examples.subsets.tolist() == [[full]]
 
 
@@ -122,17 +124,45 @@ def test_the_largest_table_fits(store: EvaluationStore) -> None:
 def test_nothing_to_learn_from(store: EvaluationStore, scenarios: list[Scenario]) -> None:
     store.write_evaluations(THEIRS, "mcts", [row(A, 0, 2.0)])
     with pytest.raises(ConfigError, match=f"no evaluation of these {len(scenarios)} scenarios.*raise-agent plan"):
-        examples_from_store(scenarios, store, OURS, ENCODER, VALUE_ENCODER)
+        examples_of(scenarios, stored_scores(scenarios, store, OURS), ENCODER, VALUE_ENCODER)
 
 
-def test_scores_at_hand_give_the_same_arrays_as_the_store(store: EvaluationStore) -> None:
-    store.write_evaluations(OURS, "mcts", [row(A, 5, 3.0), row(A, 0, 2.0), row(B, 3, 4.0)])
-    stored = examples_from_store([A, B, C], store, OURS, ENCODER, VALUE_ENCODER)
-    given = examples_of(
-        [A, B, C], {B.digest: {3: 4.0}, A.digest: {5: 3.0, 0: 2.0}, C.digest: {}}, ENCODER, VALUE_ENCODER
-    )
-    for name in stored.__slots__:
-        np.testing.assert_array_equal(getattr(given, name), getattr(stored, name))
+def test_stored_scores_are_means_of_samples_by_scenario_and_subset(store: EvaluationStore) -> None:
+    store.write_evaluations(OURS, "mcts", [row(A, 5, 3.0), row(A, 5, 4.0, 1), row(A, 0, 2.0), row(B, 3, 4.0)])
+    store.write_evaluations(THEIRS, "mcts", [row(A, 1, 1.0), row(UNSEEN, 0, 1.0)])
+    found = stored_scores([A, B, C], store, OURS)
+    assert found == {A.digest: {5: 3.5, 0: 2.0}, B.digest: {3: 4.0}, C.digest: {}}
+
+
+def test_a_request_lies_in_the_middle_of_its_wordings() -> None:
+    asked = (A, B, C, UNSEEN)
+    scores = {scenario.digest: {0: 2.0} for scenario in asked}
+    wordings = {A.query: ("What next?", "And now?"), UNSEEN.query: ("Zzz",), "Asked by nobody": ("Never",)}
+    examples = examples_of(asked, scores, ENCODER, VALUE_ENCODER, wordings)
+    queries = [A.query, B.query, UNSEEN.query]
+    np.testing.assert_array_equal(examples.queries, ENCODER.encode(queries))
+    for query, request in zip(queries, examples.requests, strict=True):
+        texts = [query, *wordings.get(query, ())]
+        mean = ENCODER.encode(texts).astype(np.float64).sum(axis=0)
+        np.testing.assert_allclose(request, mean / np.linalg.norm(mean), atol=1e-6)
+    assert not np.allclose(examples.requests, examples.queries)
+
+
+def test_without_other_wordings_a_request_lies_where_its_query_does() -> None:
+    scores = {scenario.digest: {0: 2.0} for scenario in (A, B)}
+    examples = examples_of([A, B], scores, ENCODER, VALUE_ENCODER, {A.query: ()})
+    np.testing.assert_array_equal(examples.requests, examples.queries)
+
+
+def test_wordings_that_cancel_out_lie_nowhere() -> None:
+    class Opposite:
+        dimension = 2
+
+        def encode(self, texts: Sequence[str]) -> Any:
+            return np.asarray([[1.0, 0.0] if text == A.query else [-1.0, 0.0] for text in texts], np.float32)
+
+    examples = examples_of([A], {A.digest: {0: 2.0}}, cast(Encoder, Opposite()), VALUE_ENCODER, {A.query: ("No",)})
+    np.testing.assert_array_equal(examples.requests, [[0.0, 0.0]])
 
 
 @pytest.mark.parametrize("scores", [{}, {A.digest: {}}, {UNSEEN.digest: {0: 2.0}}])

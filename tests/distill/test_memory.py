@@ -40,7 +40,11 @@ def world() -> Examples:
     examples = make_world(43, 1, base_spread=1.0, noise=0.3, missing=0.2)
     weights = examples.weights.copy()
     weights[::3, 5:] = 0.0
-    return replace(examples, weights=weights)
+    # Some queries are known in other words too.
+    requests = examples.queries + 0.3 * np.random.default_rng(5).standard_normal(examples.queries.shape)
+    requests /= np.linalg.norm(requests, axis=1, keepdims=True)
+    requests[::3] = examples.queries[::3]
+    return replace(examples, weights=weights, requests=requests.astype(np.float32))
 
 
 @cache
@@ -89,14 +93,14 @@ def predicted(rows: Any, queries: Any) -> Doubles:
     for i in range(N):
         told = rows[precise[rows, i] > 0]
         model = GaussianProcessRegressor(RBF(WIDTH), alpha=NOISE / precise[told, i], optimizer=None)
-        model.fit(examples.queries[examples.query_of[told]].astype(float), adds[told, i])
+        model.fit(examples.requests[examples.query_of[told]].astype(float), adds[told, i])
         means.append(model.predict(queries.astype(float)))
     return np.stack(means, axis=1)
 
 
 def recalled_by(rows: Any, queries: Any) -> Doubles:
     """By the process, in part for those of training that the queries may be in other words."""
-    kept = world().queries.astype(float)
+    kept = world().requests.astype(float)
     likely = softmax(CONCENTRATION * queries.astype(float) @ kept.T, axis=1)
     met: Doubles = likely @ predicted(rows, kept)
     return RECURRENCE * met + (1 - RECURRENCE) * predicted(rows, queries)
@@ -133,17 +137,18 @@ def test_nothing_else_of_the_examples_is_changed() -> None:
     assert shown.queries.dtype == np.float32
 
 
-def test_the_wordings_of_most_scenarios_are_kept_and_stand_for_all() -> None:
+def test_the_queries_of_most_scenarios_are_kept_and_stand_for_all() -> None:
     examples = world()
     memory, shown = remember(examples, 4, RECURRENCE)
     counts = np.bincount(examples.query_of)
     assert counts.tolist() == [5, 5, 5, 4, 4, 4, 4, 4, 4, 4]
-    assert memory.vectors.tobytes() == examples.queries[:4].tobytes()
+    assert memory.vectors.tobytes() == examples.requests[:4].tobytes()
     kept = memory.vectors.astype(float)
-    asked = examples.queries[examples.query_of].astype(float)
-    kernel, among = RBF(WIDTH)(asked, kept), RBF(WIDTH)(kept)
+    asked, wanted = (each[examples.query_of].astype(float) for each in (examples.queries, examples.requests))
+    kernel, among = RBF(WIDTH)(wanted, kept), RBF(WIDTH)(kept)
     within = np.linalg.cholesky(among).T
-    reading = RECURRENCE * softmax(CONCENTRATION * asked @ kept.T, axis=1) @ among + (1 - RECURRENCE) * kernel
+    met = softmax(CONCENTRATION * asked @ kept.T, axis=1) @ among
+    reading = RECURRENCE * met + (1 - RECURRENCE) * RBF(WIDTH)(asked, kept)
 
     def effects(rows: Any) -> Doubles:
         found = []

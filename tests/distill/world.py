@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.attributes import Attribute, AttributeTable
-from raise_agent.distill.dataset import Examples, examples_from_store
+from raise_agent.distill.dataset import Examples, examples_of, stored_scores
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.models.base import Evaluation
 from raise_agent.policies.network import PolicyNetwork
@@ -82,7 +82,7 @@ def make_world(
                 for score in [base + situation.score(subset) + noise * float(rng.standard_normal())]
             ]
             store.write_evaluations(1, "world", rows)
-        return examples_from_store(scenarios, store, 1, ENCODER, VALUE_ENCODER)
+        return examples_of(scenarios, stored_scores(scenarios, store, 1), ENCODER, VALUE_ENCODER)
 
 
 def query_of(word: str) -> str:

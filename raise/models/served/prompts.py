@@ -62,6 +62,7 @@ PARTS: dict[str, dict[str, frozenset[str]]] = {
         "queries": frozenset({"domain", "situation", "profile", "count", "remarks"}),
         "alone": frozenset({"query"}),
         "beside": frozenset({"profile", "query"}),
+        "wordings": frozenset({"query", "count"}),
         "post_fields": frozenset({"post", "attributes"}),
         "post_values": frozenset({"post", "attributes"}),
         "post_query": frozenset({"post"}),

@@ -1,0 +1,101 @@
+"""Queries in other words, with a writer that repeats, refuses and mixes up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from raise_agent.building.contract import Reason, Unwritten
+from raise_agent.building.forms import wordings_schema
+from raise_agent.building.rewording import reword
+from raise_agent.building.schema import fits
+from raise_agent.data.synthetic import query_stock
+from raise_agent.errors import ModelError
+from raise_agent.models import simulated_writer
+from raise_agent.models.simulated_writer import SimulatedWriter
+
+from .support import TABLE, Scripted
+
+QUERIES = [stocked.query for stocked in query_stock()[:40]]
+PARAPHRASES = {stocked.query: stocked.paraphrase for stocked in query_stock()}
+
+
+def written(texts: Mapping[str, Any]) -> Scripted:
+    """A writer of these wordings, by query."""
+
+    def instead(number: int, part: str, values: Mapping[str, str]) -> Any:
+        found = texts[json.loads(values["query"])]
+        if isinstance(found, Exception):
+            raise found
+        return {"wordings": list(found)}
+
+    return Scripted(instead)
+
+
+@pytest.mark.parametrize("in_flight", [1, 8])
+def test_every_query_is_put_in_other_words_in_one_call(in_flight: int) -> None:
+    writer = Scripted(in_flight=in_flight, seconds=0.002)
+    done: list[int] = []
+    found = reword(QUERIES, writer, 2, done.append)
+    assert found.wordings == {query: (PARAPHRASES[query],) for query in QUERIES}
+    assert list(found.wordings) == QUERIES
+    assert found.missing == {}
+    assert writer.calls == {"wordings": len(QUERIES)}
+    assert {draw for _, draw, _ in writer.seen} == {0}
+    assert done == list(range(1, len(QUERIES) + 1))
+
+
+def test_what_tells_requests_apart_no_longer_is_left_out() -> None:
+    found = reword(
+        ["May I go?", "Shall I stay?", "Is it far?", "Why?"],
+        written(
+            {
+                "May I go?": ["may i  GO?", "Off with me?", " Off  with me? ", "I can't help with that."],
+                "Shall I stay?": ["May I go?", "Do I remain?", "i can't help with that.", "Better to remain?"],
+                "Is it far?": ["I can't help with that."],
+                "Why?": [" "],
+            }
+        ),
+        4,
+    )
+    assert found.wordings == {
+        "May I go?": ("Off with me?",),
+        "Shall I stay?": ("Do I remain?", "Better to remain?"),
+    }
+    assert found.missing == {"nothing new": 2}
+
+
+@pytest.mark.parametrize("reason", ["refused", "cut short", "broken structure", "no answer"])
+def test_what_is_not_written_is_counted(reason: Reason) -> None:
+    found = reword(["One?", "Two?"], written({"One?": Unwritten(reason), "Two?": ["Both?"]}), 1)
+    assert found.wordings == {"Two?": ("Both?",)}
+    assert found.missing == {reason: 1}
+
+
+def test_a_model_that_is_gone_ends_it() -> None:
+    with pytest.raises(ModelError, match="gone"):
+        reword(["One?"], written({"One?": ModelError("gone")}), 1)
+
+
+def test_nobody_sees_a_wording_by_accident() -> None:
+    assert "Off" not in repr(reword(["May I go?"], written({"May I go?": ["Off with me?"]}), 1))
+
+
+def test_the_simulated_writer_fills_the_form_and_leaves_what_it_does_not_know() -> None:
+    writer = SimulatedWriter(TABLE)
+    for query in (QUERIES[0], 'Nobody\'s words, with "quotes"?'):
+        reply = writer.write("wordings", wordings_schema(3), 0, query=json.dumps(query), count="3")
+        assert fits(reply, wordings_schema(3))
+        assert reply["wordings"] == [PARAPHRASES.get(query, query)] * 3
+    assert reword(["Nobody's words?"], writer, 3).missing == {"nothing new": 1}
+
+
+def test_paraphrases_are_in_the_simulated_writers_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = SimulatedWriter(TABLE).identity
+    first, *rest = query_stock()
+    monkeypatch.setattr(simulated_writer, "query_stock", lambda: (replace(first, paraphrase="Which way?"), *rest))
+    assert SimulatedWriter(TABLE).identity != before
