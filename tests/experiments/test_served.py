@@ -78,6 +78,55 @@ def test_run_goes_from_a_served_model_to_a_policy_that_is_not_called_simulated(c
     assert safety["responder"]["revision"] == "vllm-0.0-standin"
 
 
+def asked_for_wordings(server: Server) -> list[str]:
+    """The queries that were put to the writer, one for each call."""
+    texts = [seen.body["messages"][-1]["content"] for seen in server.chats if seen.outcome == "ok"]
+    return [text.splitlines()[1] for text in texts if text.startswith("WHAT SOMEBODY ASKS")]
+
+
+def test_a_served_writer_puts_each_training_query_in_other_words_once(cli: Cli, tmp_path: Path) -> None:
+    with running(StandIn()) as server:
+        settings = [one for one in at(server, "distill.epochs=2", "encoder=hashing") if "planner" not in one]
+        cli("plan", *at(server, "hydra.run.dir=p"))
+        assert asked_for_wordings(server) == []
+        cli("distill", *settings, "distill.wordings=2", "hydra.run.dir=a")
+        queries = asked_for_wordings(server)
+        cli("distill", *settings, "distill.wordings=2", "hydra.run.dir=b")
+        cli("distill", *settings, "distill.memory=0", "hydra.run.dir=c")
+        cli("distill", *settings, "distill.wordings=0", "hydra.run.dir=d")
+        assert asked_for_wordings(server) == queries
+    read = {run: json.loads((tmp_path / run / "distill.json").read_text()) for run in "abcd"}
+    plans = [json.loads(line) for line in (tmp_path / "p" / "plans.jsonl").read_text().splitlines()]
+    assert len(queries) == len(set(queries)) > 10
+    assert read["a"]["data"]["reworded_queries"] <= len(queries) <= len(plans)
+    assert read["a"]["models"]["writer"]["role"] == "writer"
+    weights = {run: (tmp_path / run / "policy" / "weights.safetensors").read_bytes() for run in "abcd"}
+    assert weights["a"] == weights["b"] != weights["d"]
+    for run in "cd":
+        assert "reworded_queries" not in read[run]["data"]
+        assert "writer" not in read[run]["models"]
+
+
+def test_what_a_writer_does_not_write_is_told_and_left_as_it_is(cli: Cli, tmp_path: Path) -> None:
+    def cut_short(number: int, body: Any) -> Fault | None:
+        asked = body["messages"][-1]["content"]
+        return Fault("truncated") if asked.startswith("WHAT SOMEBODY ASKS") else None
+
+    with running(StandIn()) as server:
+        settings = [one for one in at(server, "distill.epochs=2", "encoder=hashing") if "planner" not in one]
+        cli("plan", *at(server, "hydra.run.dir=p"))
+        server.stand_in = StandIn(faults=cut_short)
+        done = cli("distill", *settings, "hydra.run.dir=a")
+        cli("distill", *settings, "distill.wordings=0", "hydra.run.dir=b")
+    told = re.search(
+        r"(\d+) of (\d+) training queries were not put in other words .* \(cut short: (\d+)\)", done.stderr
+    )
+    assert told
+    assert len({*told.groups()}) == 1
+    one, other = (tmp_path / run / "policy" / "weights.safetensors" for run in "ab")
+    assert one.read_bytes() == other.read_bytes()
+
+
 def test_a_second_run_asks_nothing_again_and_plans_the_same(cli: Cli, tmp_path: Path) -> None:
     with running(StandIn()) as server:
         cli("plan", *at(server, "hydra.run.dir=a"))

@@ -104,6 +104,7 @@ def test_a_run_ends_in_a_policy_and_asks_nothing_twice(server: Server, tmp_path:
         policy = AcquisitionPolicy.load(first / "policy")
     assert not policy.simulated
     assert isinstance(policy.decide("Should I quit my job?", {}), Ask | Answer)
+    assert read(first / "distill.json")["data"]["reworded_queries"] > 0
 
     before = counters(server)
     roles_at(server)
@@ -112,7 +113,8 @@ def test_a_run_ends_in_a_policy_and_asks_nothing_twice(server: Server, tmp_path:
     process = raise_agent(tmp_path, *command)
     printed = ended(process)
     assert process.returncode == 0, printed
-    assert counters(server).since(before).requests == trying_out
+    # Those of planning, and the writer.
+    assert counters(server).since(before).requests == trying_out + 1
     again = output(tmp_path, "run")
     assert again != first
     assert (again / "plans.jsonl").read_bytes() == (first / "plans.jsonl").read_bytes()

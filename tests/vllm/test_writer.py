@@ -36,6 +36,7 @@ def test_a_random_model_fills_every_form(server: Server) -> None:
             assert fits(writer.write("beside", BESIDE, draw, profile="- x", query='"May I?"'), BESIDE)
             assert fits(writer.write("profile", profile_schema(TABLE), draw, **PROFILE), profile_schema(TABLE))
             assert fits(writer.write("queries", SHORT, draw, **QUERIES), SHORT)
+            assert fits(writer.write("wordings", SHORT, draw, query='"May I?"', count="3"), SHORT)
         # Ten long texts of a model that never comes to an end are cut short, and said to be.
         with pytest.raises(Unwritten, match="cut short"):
             writer.write("queries", queries_schema(10), 0, **QUERIES)
