@@ -118,7 +118,7 @@ def _what(parts: PolicyParts) -> list[str]:
     if parts.memory is not None:
         memory = (
             f" What planning found for the queries most like the one asked is recalled from a memory, the vectors of "
-            f"{len(parts.memory.vectors):,} wordings that it was trained on."
+            f"{len(parts.memory.vectors):,} queries that it was trained on."
         )
     return [
         "## What it is",

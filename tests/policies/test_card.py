@@ -85,7 +85,7 @@ def test_what_how_whence_and_limits() -> None:
 
 def test_a_memory_and_what_travels_with_it_are_said() -> None:
     text, plain = policy_card(make_parts(memory=MEMORY)), policy_card(make_parts())
-    assert "the vectors of 3 wordings that it was trained on" in text
+    assert "the vectors of 3 queries that it was trained on" in text
     assert "- The vectors of queries that it was trained on are in it" in text
     assert "vectors" not in plain
 
