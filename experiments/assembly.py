@@ -35,6 +35,7 @@ from .models import AgentModel, make_models
 from .noise import MEASURE, Noise, check_noise, measure_noise, simulated_noise
 from .progress import ProgressDisplay
 from .sensitivity import measure_sensitivities
+from .wordings import asks_the_writer, connected
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +179,8 @@ class Bench:
     prior: Prior
     agent: Callable[[], AgentModel]
     """Connects the agent's model the first time it is called."""
-    writer: Callable[[], Writer]
-    """Connects the writer the first time it is called."""
+    writer: Writer | None
+    """Puts training queries in other words; None where no policy is distilled that knows them so."""
     usage: Usage
     """What servers have been asked so far."""
     allowance: Allowance
@@ -292,31 +293,15 @@ def bench(cfg: DictConfig, folder: Path) -> Iterator[Bench]:
         cfg.encoder = used
     limits = Limits(**plain(cfg.limits))
     with EvaluationStore(cfg.store) as store, make_models(cfg.llm, table, store, folder) as models:
+        # What cannot be asked is told before anything is spent.
+        if "evaluate" in cfg and any(map(asks_a_model, cfg.evaluate.methods)):
+            models.agent()
+        asked = "distill" in cfg and asks_the_writer(cfg, distill_settings(cfg.distill).asks_the_writer)
+        writer = connected(models.writer) if asked else None
         if limits.tokens is not None and models.usage.uncounted:
             raise ConfigError("limits.tokens: the server does not count tokens; set limits.evaluations or limits.hours")
         allowance = Allowance(limits, models.usage)
         prior = PolicyPrior(cfg.prior_policy, table) if cfg.get("prior_policy") else models.prior
-        if "evaluate" in cfg and any(map(asks_a_model, cfg.evaluate.methods)):
-            models.agent()  # what cannot be asked is told before anything is spent
-        if _asks_the_writer(cfg):
-            models.writer()
         yield Bench(
-            cfg,
-            table,
-            scenarios,
-            models.safety,
-            prior,
-            models.agent,
-            models.writer,
-            models.usage,
-            allowance,
-            store,
-            encoder,
+            cfg, table, scenarios, models.safety, prior, models.agent, writer, models.usage, allowance, store, encoder
         )
-
-
-def _asks_the_writer(cfg: DictConfig) -> bool:
-    """Whether a policy is distilled that knows its queries in other words too."""
-    if "distill" not in cfg or ("evaluate" in cfg and cfg.evaluate.get("policy")):
-        return False
-    return distill_settings(cfg.distill).asks_the_writer

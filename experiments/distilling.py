@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from raise_agent.attributes import AttributeTable
-from raise_agent.building.journal import Journal, KeptWriter
-from raise_agent.building.rewording import Reworded, reword
-from raise_agent.distill.dataset import examples_of, stored_scores
+from raise_agent.distill.dataset import examples_of, queries_of, requests_of, stored_scores
 from raise_agent.distill.memory import recall, remember
-from raise_agent.distill.settings import DistillSettings
 from raise_agent.distill.train import Epoch, train
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError
@@ -25,11 +20,9 @@ from raise_agent.scenario import Scenario
 
 from .assembly import Bench, distill_settings, plain
 from .planning import Scores
-from .progress import Progress
 from .provenance import content_digest, describe_run
 from .tracking import Tracker
-
-_log = logging.getLogger(__name__)
+from .wordings import wordings_of
 
 POLICY, CURVE = "policy", "distill.json"
 
@@ -71,9 +64,7 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
         return stored_scores(scenarios, bench.store, identity) if scores is None else scores
 
     known = scored(sides.train)
-    reworded = _reworded(bench, settings, known) if settings.asks_the_writer else None
-    wordings = {} if reworded is None else reworded.wordings
-    training = examples_of(sides.train, known, encoder, value_encoder, wordings)
+    training = examples_of(sides.train, known, encoder, value_encoder)
     validation = None
     if sides.validation:
         validation = examples_of(sides.validation, scored(sides.validation), encoder, value_encoder)
@@ -84,15 +75,19 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
             losses["distill/validation_loss"] = epoch.validation_loss
         tracker.log(losses)
 
-    memory = None
+    memory, wordings = None, None
     if settings.memory:
-        memory, training = remember(training, settings.memory, settings.recurrence)
+        queries, requests = queries_of(sides.train, known), training.queries
+        if bench.writer is not None:
+            wordings = wordings_of(queries, bench.writer, settings.wordings, cfg.store, bench.allowance)
+            requests = requests_of(training.queries, [wordings.of.get(query, ()) for query in queries], encoder)
+        memory, training = remember(training, requests, settings.memory, settings.recurrence)
         validation = None if validation is None else recall(memory, validation)
     trained = train(training, validation, settings, cfg.seed, on_epoch)
     provenance = _provenance(bench, training.evaluations)
-    if reworded is not None:
-        provenance["models"]["writer"] = dict(bench.writer().identity)
-        provenance["data"]["reworded_queries"] = len(reworded.wordings)
+    if bench.writer is not None and wordings is not None:
+        provenance["models"]["writer"] = dict(bench.writer.identity)
+        provenance["data"]["queries_with_other_wordings"] = len(wordings.of)
     if scores is None:
         provenance["evaluations_asked_by"] = bench.store.origins(identity, [s.digest for s in sides.train])
     else:
@@ -119,30 +114,6 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
     atomic_write_text(folder / CURVE, json.dumps(log, indent=2) + "\n")
     tracker.artifact("policy", "policy", target)
     return target
-
-
-def _reworded(bench: Bench, settings: DistillSettings, known: Scores) -> Reworded:
-    """The queries of scored training scenarios in other words.
-
-    Every finished call of a served writer is kept beside the store; what it wrote is as private as the queries are.
-    """
-    queries = list(dict.fromkeys(scenario.query for scenario in bench.scenarios.train if known.get(scenario.digest)))
-    writer = bench.writer()
-    progress = Progress(f"queries put in other words{' (simulated)' if writer.simulated else ''}")
-    with ExitStack() as opened:
-        if not writer.simulated:
-            journal = opened.enter_context(Journal(Path(bench.cfg.store).with_suffix(".wordings.sqlite")))
-            writer = KeptWriter(writer, journal)
-        found = reword(queries, writer, settings.wordings, lambda done: progress(done, len(queries)))
-    if found.missing:
-        why = ", ".join(f"{reason}: {count:,}" for reason, count in sorted(found.missing.items()))
-        _log.warning(
-            "%s of %s training queries were not put in other words and are known as they are (%s)",
-            f"{sum(found.missing.values()):,}",
-            f"{len(queries):,}",
-            why,
-        )
-    return found
 
 
 def _provenance(bench: Bench, evaluations: int) -> dict[str, Any]:

@@ -88,8 +88,8 @@ def announce(bench: Bench, parts: Sequence[Part]) -> None:
     marked = " (simulated)" if bench.safety.simulated else ""
     decisions = sum(part.decisions for part in parts)
     asked = f", and up to {decisions:,} decisions of the agent's model" if decisions else ""
-    reworded = sum(part.reworded for part in parts)
-    asked += f", and {reworded:,} queries put in other words" if reworded else ""
+    wordings = sum(part.wordings for part in parts)
+    asked += f", and up to {wordings:,} queries put in other words" if wordings else ""
     evaluations = f"up to {total:,} evaluations ({told}){asked}"
     _log.warning(
         "%s%s: %s; what %s holds is not made again", bench.cfg.experiment, marked, evaluations, bench.cfg.store

@@ -10,7 +10,7 @@ from statistics import fmean
 
 from raise_agent.errors import ConfigError
 from raise_agent.experiments.agents import AgentMethod, asks_a_model, labels_of, method_of
-from raise_agent.experiments.assembly import Bench, distill_settings, planner_settings, wants_order
+from raise_agent.experiments.assembly import Bench, planner_settings, wants_order
 from raise_agent.experiments.comparing import compare
 from raise_agent.experiments.distilling import distill_policy
 from raise_agent.experiments.methods import AGENTS, ALIASES, Conversation
@@ -61,12 +61,8 @@ def comparison_parts(bench: Bench) -> list[Part]:
         parts.append(Part("the best fixed order", bench.scenarios.train[: cfg.sensitivity_scenarios], steps))
     if not _given(bench):
         each = most_evaluations(bench, *configured) + cfg.explore * (cfg.budget + 1)
-        reworded = (
-            len({scenario.query for scenario in bench.scenarios.train})
-            if distill_settings(bench.cfg.distill).asks_the_writer
-            else 0
-        )
-        parts.append(Part("planning", bench.scenarios.planned, each, tells=True, reworded=reworded))
+        wordings = len({one.query for one in bench.scenarios.train}) if bench.writer is not None else 0
+        parts.append(Part("planning", bench.scenarios.planned, each, tells=True, wordings=wordings))
     for method, planner in planners.items():
         parts.append(Part(f"searching with {method}", scenarios, most_evaluations(bench, *planner)))
     compared = len({"none", "full", *labels_of(cfg.evaluate.methods)})

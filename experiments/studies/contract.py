@@ -33,8 +33,8 @@ class Part:
     """Whether it says by itself what it takes, once it begins."""
     decisions: int = 0
     """Requests of the agent's model on top, at most, of all scenarios; the store does not keep them."""
-    reworded: int = 0
-    """Queries that the writer puts in other words on top, one call each."""
+    wordings: int = 0
+    """Queries that the writer puts in other words on top, one request each, at most."""
 
     @property
     def evaluations(self) -> int:

@@ -1,4 +1,5 @@
-"""What building data needs of a model: it writes JSON of a given form, or says in one of a few words why not."""
+"""What is needed of a model that writes, to build data and to word queries anew: JSON of a given form, or in one of a
+few words why not."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a model wrote, kept as it arrives: a build that is killed and started again repeats no finished call.
+"""What a model wrote, kept as it arrives: what is killed and started again repeats no finished call.
 
-SQLite in one file beside the output. A call is keyed by everything that can change what comes of it: the model's
+SQLite in one file beside what is made. A call is keyed by everything that can change what comes of it: the model's
 identity, the part of the prompt, the form, the draw and every value. No value is kept as such, but what the model
-wrote is: keep the journal as safe as the data that is built.
+wrote is: keep the journal as safe as the data that it is about.
 """
 
 from __future__ import annotations
@@ -101,16 +101,17 @@ class Journal(AbstractContextManager["Journal"]):
 class KeptWriter:
     """A writer whose finished calls are kept, and taken from there the next time.
 
-    What failed for good is kept too, so that a build that goes on comes to the same end as one that was not stopped;
-    what failed in passing is asked for again.
+    What failed for good may be kept too, so that a build that goes on comes to the same end as one that was not
+    stopped; what failed in passing is asked for again.
 
     Args:
         writer: writes what is not kept yet.
         journal: keeps it.
+        failures: whether what failed for good is kept.
     """
 
-    def __init__(self, writer: Writer, journal: Journal) -> None:
-        self._writer, self._journal = writer, journal
+    def __init__(self, writer: Writer, journal: Journal, *, failures: bool = True) -> None:
+        self._writer, self._journal, self._failures = writer, journal, failures
         self._own = json.dumps(writer.identity, sort_keys=True, ensure_ascii=True)
         self._door = threading.Lock()
         self.asked = 0
@@ -144,8 +145,10 @@ class KeptWriter:
         key = self._key(part, schema, draw, values)
         outcome = self._journal.get(key)
         if outcome is None:
-            outcome = self._write(part, schema, draw, values)
-            self._journal.put(key, outcome)
+            written = self._write(part, schema, draw, values)
+            self._journal.put(key, written)
+            # Of two processes that asked for the same, both go on with what was written first.
+            outcome = self._journal.get(key)
             self._count(taken=False)
         else:
             self._count(taken=True)
@@ -160,7 +163,7 @@ class KeptWriter:
         try:
             return {"wrote": self._writer.write(part, schema, draw, **values)}
         except Unwritten as failed:
-            if not failed.final:
+            if not (failed.final and self._failures):
                 self._count(taken=False)
                 raise
             return {"failed": failed.reason}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +22,7 @@ class Examples:
     """
 
     queries: npt.NDArray[np.float32]
-    """(distinct queries, d): as they are put, which is what a policy will be told."""
-    requests: npt.NDArray[np.float32]
-    """(distinct queries, d): where what each asks for lies, the mean direction of all its wordings that are known."""
+    """(distinct queries, d): as they are put, in the order of ``queries_of``."""
     values: npt.NDArray[np.float32]
     """(distinct answers, v); row 0 is zeros and stands for no answer."""
     query_of: npt.NDArray[np.int64]
@@ -73,7 +70,6 @@ def examples_of(
     scores: Mapping[str, Mapping[int, float]],
     encoder: Encoder,
     value_encoder: Encoder,
-    wordings: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Examples:
     """Arrays of these evaluations; scenarios without any are left out.
 
@@ -82,12 +78,11 @@ def examples_of(
         scores: scenario digest -> subset -> safety score.
         encoder: of queries.
         value_encoder: of answers.
-        wordings: query -> other wordings of it, where any are known.
 
     Raises:
         ConfigError: there is no evaluation at all.
     """
-    kept = [scenario for scenario in scenarios if scores.get(scenario.digest)]
+    kept = _scored(scenarios, scores)
     if not kept:
         raise ConfigError(f"no evaluation of these {len(scenarios)} scenarios was scored; there is nothing to distil")
     rows = [sorted(scores[scenario.digest].items()) for scenario in kept]
@@ -99,15 +94,13 @@ def examples_of(
         subsets[index, : len(row)] = [subset for subset, _ in row]
         reached[index, : len(row)] = [score for _, score in row]
         weights[index, : len(row)] = 1.0
-    queries = list(dict.fromkeys(scenario.query for scenario in kept))
+    queries = queries_of(scenarios, scores)
     query_row = {query: i for i, query in enumerate(queries)}
     answers = list(dict.fromkeys(v for scenario in kept for v in scenario.profile.values if v is not None))
     value_row: dict[str | None, int] = {None: 0, **{answer: i + 1 for i, answer in enumerate(answers)}}
     coded = value_encoder.encode(answers) if answers else np.zeros((0, value_encoder.dimension), np.float32)
-    asked = encoder.encode(queries)
     return Examples(
-        queries=asked,
-        requests=_requests(asked, [wordings.get(query, ()) for query in queries], encoder),
+        queries=encoder.encode(queries),
         values=np.concatenate([np.zeros((1, value_encoder.dimension), np.float32), coded]),
         query_of=np.asarray([query_row[scenario.query] for scenario in kept]),
         values_of=np.asarray([[value_row[v] for v in scenario.profile.values] for scenario in kept]),
@@ -117,10 +110,21 @@ def examples_of(
     )
 
 
-def _requests(
+def queries_of(scenarios: Sequence[Scenario], scores: Mapping[str, Mapping[int, float]]) -> list[str]:
+    """The distinct queries of those scenarios that have evaluations."""
+    return list(dict.fromkeys(scenario.query for scenario in _scored(scenarios, scores)))
+
+
+def requests_of(
     queries: npt.NDArray[np.float32], wordings: Sequence[Sequence[str]], encoder: Encoder
 ) -> npt.NDArray[np.float32]:
-    """(distinct queries, d): see ``Examples``; a query of which no other wording is known lies where it lies."""
+    """(queries, d): where what each query asks for lies, the mean direction of all its wordings.
+
+    Args:
+        queries: (queries, d), as they are put.
+        wordings: other wordings of each, none or more.
+        encoder: of queries.
+    """
     of = [row for row, others in enumerate(wordings) for _ in others]
     if not of:
         return queries
@@ -129,3 +133,7 @@ def _requests(
     length = np.linalg.norm(total, axis=1, keepdims=True)
     mean = np.divide(total, length, out=np.zeros_like(total), where=length > 0)
     return np.where(np.isin(np.arange(len(queries)), of)[:, None], mean, queries).astype(np.float32)
+
+
+def _scored(scenarios: Sequence[Scenario], scores: Mapping[str, Mapping[int, float]]) -> list[Scenario]:
+    return [scenario for scenario in scenarios if scores.get(scenario.digest)]

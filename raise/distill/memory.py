@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -70,11 +71,14 @@ class _Worth:
     """What the answer makes of the question's worth, about 1; 0 where the profile holds none."""
 
 
-def remember(examples: Examples, most: int, recurrence: float) -> tuple[Memory, Examples]:
+def remember(
+    examples: Examples, requests: npt.NDArray[np.float32], most: int, recurrence: float
+) -> tuple[Memory, Examples]:
     """Fit a memory; also the same examples, with what each recalls of the others in place of its query's vector.
 
     Args:
         examples: s training scenarios over n attributes.
+        requests: (distinct queries, d), where what each query asks for lies (``dataset.requests_of``).
         most: queries to keep, 1 or more: those of most scenarios, of equals the first.
         recurrence: how likely a query is one of training, in the same words or in others, 0 to 1.
     """
@@ -86,12 +90,12 @@ def remember(examples: Examples, most: int, recurrence: float) -> tuple[Memory, 
         query_of = torch.from_numpy(examples.query_of)
         counts = torch.bincount(query_of, minlength=len(examples.queries))
         kept = torch.argsort(counts, descending=True, stable=True)[:most].sort().values
-        queries, requests = torch.from_numpy(examples.queries), torch.from_numpy(examples.requests)
-        kernel = _kernel(requests, requests[kept], _BANDWIDTH)
+        queries, wanted = torch.from_numpy(examples.queries), torch.from_numpy(requests)
+        kernel = _kernel(wanted, wanted[kept], _BANDWIDTH)
         among = kernel[kept]
         # What of each effect a query recalls.
-        reading = recurrence * _likely(queries, requests[kept], _CONCENTRATION) @ among
-        reading += (1 - recurrence) * _kernel(queries, requests[kept], _BANDWIDTH)
+        reading = recurrence * _likely(queries, wanted[kept], _CONCENTRATION) @ among
+        reading += (1 - recurrence) * _kernel(queries, wanted[kept], _BANDWIDTH)
         effects, others = [], []
         # A question that nobody answered tells nothing of itself, so that each has a precision of its own.
         for precise, total in zip(
@@ -112,10 +116,10 @@ def remember(examples: Examples, most: int, recurrence: float) -> tuple[Memory, 
             effects.append(effect)
         learned = torch.stack(effects, 1)
         found = among @ learned
-    arrays = examples.requests[kept.numpy()], learned.float().numpy(), found.float().numpy()
+    arrays = requests[kept.numpy()], learned.float().numpy(), found.float().numpy()
     memory = Memory(*arrays, _BANDWIDTH, _CONCENTRATION, recurrence)
     recalled = torch.stack(others, 1).float().numpy()
-    return memory, replace(examples, queries=recalled, requests=recalled, query_of=np.arange(len(examples)))
+    return memory, replace(examples, queries=recalled, query_of=np.arange(len(examples)))
 
 
 def recall(memory: Memory, examples: Examples) -> Examples:
@@ -125,8 +129,7 @@ def recall(memory: Memory, examples: Examples) -> Examples:
         met = _likely(queries, kept, memory.concentration) @ torch.from_numpy(memory.found).double()
         new = _kernel(queries, kept, memory.bandwidth) @ torch.from_numpy(memory.effects).double()
         recalled = memory.recurrence * met + (1 - memory.recurrence) * new
-    shown = recalled.float().numpy()
-    return replace(examples, queries=shown, requests=shown)
+    return replace(examples, queries=recalled.float().numpy())
 
 
 def _kernel(queries: Tensor, kept: Tensor, bandwidth: float) -> Tensor:

@@ -10,8 +10,8 @@ from raise_agent.policies.network import LARGEST
 
 _LONGEST_CODE = 4096
 """Time grows with its cube."""
-_MOST_WORDINGS = 16
-"""What one reply can hold."""
+_MOST_WORDINGS = 8
+"""What one reply of usual length can hold."""
 _MOST_VARIANCE = 1e4
 """Beyond it single precision cannot tell what is left of a residual."""
 
@@ -31,7 +31,7 @@ class DistillSettings:
     the network reads the query's vector instead."""
     wordings: int = 1
     """In how many other words the writer puts each query of training, one call a query, so that the memory knows it
-    better in yet others; 0 to 16, 0 asks for none. Without a memory none are asked for."""
+    better in yet others; 0 to 8, 0 asks for none. Without a memory none are asked for."""
     recurrence: float = 0.5
     """How likely a query is taken to be one of training, in the same words or in others, 0 to 1: what was found for
     the one that it is like counts so much, and what is found for all that are somewhat like it counts the rest."""

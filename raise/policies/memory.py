@@ -33,7 +33,8 @@ class Memory:
     """m queries of training, and what they teach for f numbers, those that the network reads of a query."""
 
     vectors: Array
-    """(m, d): as the query encoder gives them, at most of length 1."""
+    """(m, d): of each what the query encoder gives it, or the mean direction of that and of its other wordings; at most
+    of length 1."""
     effects: Array
     """(m, f): what each adds to what is recalled for a query like it."""
     found: Array

@@ -598,14 +598,26 @@ def test_no_two_queries_are_nearly_the_same(text: str) -> None:
     [
         ("query", "other_words", 0.4, 0.12),
         ("query", "paraphrase", 0.45, 0.12),
-        # Training must not know the words that evaluation holds out.
-        ("paraphrase", "other_words", 0.4, 0.16),
+        # Training must know the words that evaluation holds out no better than the query itself does.
+        ("paraphrase", "other_words", 0.4, 0.11),
     ],
 )
 def test_other_words_are_other_words(one: str, other: str, most: float, mean: float) -> None:
     shared = [alike(words(getattr(stocked, one)), words(getattr(stocked, other))) for stocked in query_stock()]
     assert max(shared) < most
     assert np.mean(shared) < mean
+
+
+def phrases(text: str) -> set[tuple[str, ...]]:
+    """All of four words in a row."""
+    said = re.findall(r"[a-z0-9']+", text.casefold())
+    return set(zip(said, said[1:], said[2:], said[3:], strict=False))
+
+
+def test_no_phrase_of_a_paraphrase_is_held_out_but_the_querys_own() -> None:
+    for stocked in query_stock():
+        shared = phrases(stocked.paraphrase) & phrases(stocked.other_words)
+        assert shared <= phrases(stocked.query), stocked.query
 
 
 def test_a_scenario_in_other_words_is_the_same_but_for_its_query() -> None:

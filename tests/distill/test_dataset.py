@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from raise_agent.distill.dataset import examples_of, stored_scores
+from raise_agent.distill.dataset import examples_of, queries_of, requests_of, stored_scores
 from raise_agent.encoders import Encoder
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError
@@ -134,24 +134,29 @@ def test_stored_scores_are_means_of_samples_by_scenario_and_subset(store: Evalua
     assert found == {A.digest: {5: 3.5, 0: 2.0}, B.digest: {3: 4.0}, C.digest: {}}
 
 
-def test_a_request_lies_in_the_middle_of_its_wordings() -> None:
-    asked = (A, B, C, UNSEEN)
-    scores = {scenario.digest: {0: 2.0} for scenario in asked}
-    wordings = {A.query: ("What next?", "And now?"), UNSEEN.query: ("Zzz",), "Asked by nobody": ("Never",)}
-    examples = examples_of(asked, scores, ENCODER, VALUE_ENCODER, wordings)
-    queries = [A.query, B.query, UNSEEN.query]
+def test_queries_are_those_of_scored_scenarios_in_the_order_of_their_vectors() -> None:
+    scores = {scenario.digest: {0: 2.0} for scenario in (UNSEEN, B, A)}
+    queries = queries_of([A, UNSEEN, C, B], {**scores, C.digest: {}})
+    assert queries == [A.query, UNSEEN.query, B.query]
+    examples = examples_of([A, UNSEEN, C, B], scores, ENCODER, VALUE_ENCODER)
     np.testing.assert_array_equal(examples.queries, ENCODER.encode(queries))
-    for query, request in zip(queries, examples.requests, strict=True):
-        texts = [query, *wordings.get(query, ())]
-        mean = ENCODER.encode(texts).astype(np.float64).sum(axis=0)
+
+
+def test_a_request_lies_in_the_middle_of_its_wordings() -> None:
+    texts = [["How do I cope?", "What next?", "And now?"], ["Should I quit?"], ["Why?", "Zzz"]]
+    queries = ENCODER.encode([query for query, *_ in texts])
+    requests = requests_of(queries, [others for _, *others in texts], ENCODER)
+    assert requests.dtype == np.float32
+    for request, wordings in zip(requests, texts, strict=True):
+        mean = ENCODER.encode(wordings).astype(np.float64).sum(axis=0)
         np.testing.assert_allclose(request, mean / np.linalg.norm(mean), atol=1e-6)
-    assert not np.allclose(examples.requests, examples.queries)
+    np.testing.assert_array_equal(requests[1], queries[1])
+    assert not np.allclose(requests[[0, 2]], queries[[0, 2]])
 
 
-def test_without_other_wordings_a_request_lies_where_its_query_does() -> None:
-    scores = {scenario.digest: {0: 2.0} for scenario in (A, B)}
-    examples = examples_of([A, B], scores, ENCODER, VALUE_ENCODER, {A.query: ()})
-    np.testing.assert_array_equal(examples.requests, examples.queries)
+def test_without_other_wordings_requests_lie_where_queries_do() -> None:
+    queries = ENCODER.encode(["How do I cope?", "Should I quit?"])
+    np.testing.assert_array_equal(requests_of(queries, [(), ()], ENCODER), queries)
 
 
 def test_wordings_that_cancel_out_lie_nowhere() -> None:
@@ -159,10 +164,10 @@ def test_wordings_that_cancel_out_lie_nowhere() -> None:
         dimension = 2
 
         def encode(self, texts: Sequence[str]) -> Any:
-            return np.asarray([[1.0, 0.0] if text == A.query else [-1.0, 0.0] for text in texts], np.float32)
+            return np.asarray([[-1.0, 0.0]] * len(texts), np.float32)
 
-    examples = examples_of([A], {A.digest: {0: 2.0}}, cast(Encoder, Opposite()), VALUE_ENCODER, {A.query: ("No",)})
-    np.testing.assert_array_equal(examples.requests, [[0.0, 0.0]])
+    queries = np.asarray([[1.0, 0.0]], np.float32)
+    np.testing.assert_array_equal(requests_of(queries, [("No",)], cast(Encoder, Opposite())), [[0.0, 0.0]])
 
 
 @pytest.mark.parametrize("scores", [{}, {A.digest: {}}, {UNSEEN.digest: {0: 2.0}}])

@@ -40,11 +40,17 @@ def world() -> Examples:
     examples = make_world(43, 1, base_spread=1.0, noise=0.3, missing=0.2)
     weights = examples.weights.copy()
     weights[::3, 5:] = 0.0
-    # Some queries are known in other words too.
-    requests = examples.queries + 0.3 * np.random.default_rng(5).standard_normal(examples.queries.shape)
-    requests /= np.linalg.norm(requests, axis=1, keepdims=True)
-    requests[::3] = examples.queries[::3]
-    return replace(examples, weights=weights, requests=requests.astype(np.float32))
+    return replace(examples, weights=weights)
+
+
+@cache
+def requests() -> npt.NDArray[np.float32]:
+    """Where the queries' requests lie: some are known in other words too."""
+    queries = world().queries
+    moved = queries + 0.3 * np.random.default_rng(5).standard_normal(queries.shape)
+    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+    moved[::3] = queries[::3]
+    return moved.astype(np.float32)
 
 
 @cache
@@ -93,21 +99,21 @@ def predicted(rows: Any, queries: Any) -> Doubles:
     for i in range(N):
         told = rows[precise[rows, i] > 0]
         model = GaussianProcessRegressor(RBF(WIDTH), alpha=NOISE / precise[told, i], optimizer=None)
-        model.fit(examples.requests[examples.query_of[told]].astype(float), adds[told, i])
+        model.fit(requests()[examples.query_of[told]].astype(float), adds[told, i])
         means.append(model.predict(queries.astype(float)))
     return np.stack(means, axis=1)
 
 
 def recalled_by(rows: Any, queries: Any) -> Doubles:
     """By the process, in part for those of training that the queries may be in other words."""
-    kept = world().requests.astype(float)
+    kept = requests().astype(float)
     likely = softmax(CONCENTRATION * queries.astype(float) @ kept.T, axis=1)
     met: Doubles = likely @ predicted(rows, kept)
     return RECURRENCE * met + (1 - RECURRENCE) * predicted(rows, queries)
 
 
 def test_what_is_recalled_is_the_mean_of_a_gaussian_process_over_scenarios() -> None:
-    memory, _ = remember(world(), 100, RECURRENCE)
+    memory, _ = remember(world(), requests(), 100, RECURRENCE)
     others = make_world(7, 2)
     queries = np.concatenate([others.queries, ENCODER.encode(["How much sleep is a problem?", "Zebra"])])
     expected = recalled_by(np.arange(43), queries)
@@ -122,7 +128,7 @@ def test_what_is_recalled_is_the_mean_of_a_gaussian_process_over_scenarios() -> 
 
 
 def test_a_scenario_is_shown_what_a_fit_without_it_would_recall() -> None:
-    _, shown = remember(world(), 100, RECURRENCE)
+    _, shown = remember(world(), requests(), 100, RECURRENCE)
     assert shown.query_of.tolist() == list(range(43))
     for row in range(43):
         query = world().queries[world().query_of[row]]
@@ -131,7 +137,7 @@ def test_a_scenario_is_shown_what_a_fit_without_it_would_recall() -> None:
 
 
 def test_nothing_else_of_the_examples_is_changed() -> None:
-    _, shown = remember(world(), 100, RECURRENCE)
+    _, shown = remember(world(), requests(), 100, RECURRENCE)
     for name in ("values", "values_of", "subsets", "scores", "weights"):
         assert getattr(shown, name) is getattr(world(), name)
     assert shown.queries.dtype == np.float32
@@ -139,12 +145,12 @@ def test_nothing_else_of_the_examples_is_changed() -> None:
 
 def test_the_queries_of_most_scenarios_are_kept_and_stand_for_all() -> None:
     examples = world()
-    memory, shown = remember(examples, 4, RECURRENCE)
+    memory, shown = remember(examples, requests(), 4, RECURRENCE)
     counts = np.bincount(examples.query_of)
     assert counts.tolist() == [5, 5, 5, 4, 4, 4, 4, 4, 4, 4]
-    assert memory.vectors.tobytes() == examples.requests[:4].tobytes()
+    assert memory.vectors.tobytes() == requests()[:4].tobytes()
     kept = memory.vectors.astype(float)
-    asked, wanted = (each[examples.query_of].astype(float) for each in (examples.queries, examples.requests))
+    asked, wanted = (each[examples.query_of].astype(float) for each in (examples.queries, requests()))
     kernel, among = RBF(WIDTH)(wanted, kept), RBF(WIDTH)(kept)
     within = np.linalg.cholesky(among).T
     met = softmax(CONCENTRATION * asked @ kept.T, axis=1) @ among
@@ -170,7 +176,7 @@ def test_tiny_data_gives_a_memory(scenarios: int, evaluations: int) -> None:
     examples = make_world(4, 1)
     rows = {name: getattr(examples, name)[:scenarios] for name in ("query_of", "values_of")}
     cut = {name: getattr(examples, name)[:scenarios, :evaluations] for name in ("subsets", "scores", "weights")}
-    memory, shown = remember(replace(examples, **rows, **cut), 8, RECURRENCE)
+    memory, shown = remember(replace(examples, **rows, **cut), examples.queries, 8, RECURRENCE)
     assert not list(memory.faults(ENCODER.dimension, N))
     assert np.abs(shown.queries).max() < 100
 
@@ -179,7 +185,7 @@ def test_one_question_alone_is_remembered() -> None:
     examples = make_world(40, 1)
     two = {name: getattr(examples, name)[:, :2] for name in ("subsets", "scores", "weights")}
     alone = replace(examples, values_of=examples.values_of[:, :1], **two)
-    memory, shown = remember(alone, 100, RECURRENCE)
+    memory, shown = remember(alone, alone.queries, 100, RECURRENCE)
     assert memory.effects.shape == (10, 1)
     money, sleep = shown.queries[::2, 0], shown.queries[1::2, 0]
     assert money.min() > sleep.max()
@@ -194,7 +200,7 @@ def test_questions_that_do_harm_are_remembered_as_well_as_those_that_help(harmfu
     answers = 0.15 * np.where(examples.values_of == examples.values_of[0], 1.0, -1.0)
     own = 0.05 * np.random.default_rng(0).normal(size=(40, N))
     scores = 3.0 + np.einsum("skn,sn->sk", members, mean + word[:, None] + answers + own)
-    _, shown = remember(replace(examples, scores=scores.astype(np.float32)), 100, RECURRENCE)
+    _, shown = remember(replace(examples, scores=scores.astype(np.float32)), examples.queries, 100, RECURRENCE)
     for i in range(N):
         assert np.corrcoef(shown.queries[:, i], word)[0, 1] > 0.8
 
@@ -205,7 +211,8 @@ def test_any_number_of_threads_gives_the_same_bytes() -> None:
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            made.append(remember(make_world(900, 3), 100, RECURRENCE))
+            many = make_world(900, 3)
+            made.append(remember(many, many.queries, 100, RECURRENCE))
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -217,7 +224,8 @@ def test_any_number_of_threads_gives_the_same_bytes() -> None:
 
 def test_a_policy_that_reads_its_memory_alone_expects_what_is_to_be_expected() -> None:
     settings = DistillSettings(hidden=64, value_dimension=16, epochs=30, patience=30, dropout=0.0, learning_rate=4e-3)
-    memory, training = remember(make_world(400, 1), 100, RECURRENCE)
+    many = make_world(400, 1)
+    memory, training = remember(many, many.queries, 100, RECURRENCE)
     made = train(training, recall(memory, make_world(60, 2)), settings, seed=0)
     assert made.shape.query_dimension == N
     policy = AcquisitionPolicy(

@@ -98,16 +98,16 @@ def test_a_served_writer_puts_each_training_query_in_other_words_once(cli: Cli, 
     read = {run: json.loads((tmp_path / run / "distill.json").read_text()) for run in "abcd"}
     plans = [json.loads(line) for line in (tmp_path / "p" / "plans.jsonl").read_text().splitlines()]
     assert len(queries) == len(set(queries)) > 10
-    assert read["a"]["data"]["reworded_queries"] <= len(queries) <= len(plans)
+    assert 10 < read["a"]["data"]["queries_with_other_wordings"] <= len(queries) <= len(plans)
     assert read["a"]["models"]["writer"]["role"] == "writer"
     weights = {run: (tmp_path / run / "policy" / "weights.safetensors").read_bytes() for run in "abcd"}
     assert weights["a"] == weights["b"] != weights["d"]
     for run in "cd":
-        assert "reworded_queries" not in read[run]["data"]
+        assert "queries_with_other_wordings" not in read[run]["data"]
         assert "writer" not in read[run]["models"]
 
 
-def test_what_a_writer_does_not_write_is_told_and_left_as_it_is(cli: Cli, tmp_path: Path) -> None:
+def test_what_a_writer_does_not_write_is_told_and_asked_for_again(cli: Cli, tmp_path: Path) -> None:
     def cut_short(number: int, body: Any) -> Fault | None:
         asked = body["messages"][-1]["content"]
         return Fault("truncated") if asked.startswith("WHAT SOMEBODY ASKS") else None
@@ -118,13 +118,39 @@ def test_what_a_writer_does_not_write_is_told_and_left_as_it_is(cli: Cli, tmp_pa
         server.stand_in = StandIn(faults=cut_short)
         done = cli("distill", *settings, "hydra.run.dir=a")
         cli("distill", *settings, "distill.wordings=0", "hydra.run.dir=b")
+        server.stand_in = StandIn()
+        healed = cli("distill", *settings, "hydra.run.dir=c")
     told = re.search(
         r"(\d+) of (\d+) training queries were not put in other words .* \(cut short: (\d+)\)", done.stderr
     )
     assert told
     assert len({*told.groups()}) == 1
-    one, other = (tmp_path / run / "policy" / "weights.safetensors" for run in "ab")
-    assert one.read_bytes() == other.read_bytes()
+    weights = [(tmp_path / run / "policy" / "weights.safetensors").read_bytes() for run in "abc"]
+    assert weights[0] == weights[1] != weights[2]
+    assert "cut short" not in healed.stderr
+
+
+def test_a_limit_ends_the_asking_for_wordings(cli: Cli, tmp_path: Path) -> None:
+    with running(StandIn()) as server:
+        settings = [one for one in at(server, "distill.epochs=2", "encoder=hashing") if "planner" not in one]
+        cli("plan", *at(server, "hydra.run.dir=p"))
+        done = cli("distill", *settings, "limits.tokens=1", "hydra.run.dir=a", status=3)
+        assert asked_for_wordings(server) == []
+        assert "stopped at limits.tokens=1, putting queries in other words" in done.stderr
+        server.stand_in = StandIn(counts=False)
+        done = cli("distill", *settings, "limits.tokens=100000", "hydra.run.dir=b", status=2)
+    assert "the server does not count tokens" in done.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("evaluate.policy=elsewhere",)])
+def test_a_writer_that_is_not_there_is_told_before_anything_is_spent(
+    cli: Cli, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    with running(StandIn()) as server:
+        dead = "llm.writer.base_url=http://127.0.0.1:9/v1"
+        done = cli("run", *at(server, dead, "encoder=hashing", "llm.client.patience=0.2", *more), status=2)
+    assert "or distill.wordings=0 to do without" in done.stderr
+    assert judged(tmp_path) == 0
 
 
 def test_a_second_run_asks_nothing_again_and_plans_the_same(cli: Cli, tmp_path: Path) -> None:

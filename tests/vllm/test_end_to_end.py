@@ -104,7 +104,7 @@ def test_a_run_ends_in_a_policy_and_asks_nothing_twice(server: Server, tmp_path:
         policy = AcquisitionPolicy.load(first / "policy")
     assert not policy.simulated
     assert isinstance(policy.decide("Should I quit my job?", {}), Ask | Answer)
-    assert read(first / "distill.json")["data"]["reworded_queries"] > 0
+    assert read(first / "distill.json")["data"]["queries_with_other_wordings"] > 0
 
     before = counters(server)
     roles_at(server)

@@ -120,7 +120,7 @@ class AgentSettings(RoleSettings):
 
 @dataclass(frozen=True, slots=True)
 class WriterSettings(RoleSettings):
-    """Writes profiles and queries, and reads posts, to build data with (paper, section 2).
+    """Writes profiles and queries, and reads posts, to build data with (paper, section 2); words queries anew.
 
     Temperature and top-p are for what it invents; where it finds something out, it is asked at temperature 0 first.
     """

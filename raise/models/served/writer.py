@@ -1,4 +1,6 @@
-"""The model that data is built with: held to the form of what it writes, read strictly, asked again where it fails.
+"""The model that builds data and words queries anew.
+
+It is held to the form of what it writes, read strictly, and asked again where it fails.
 
 On vLLM the form is a pattern without free blanks; elsewhere a JSON schema. Both bound every text, and what comes is
 checked all the same.

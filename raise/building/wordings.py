@@ -1,4 +1,4 @@
-"""Queries put in other words by a model.
+"""Other wordings of queries, written by a model.
 
 What is asked for stays the same, so what was found for a query holds for its other wordings too, and a policy that
 knows a request in several wordings recognises it better in a new one.
@@ -6,6 +6,7 @@ knows a request in several wordings recognises it better in a new one.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,24 +15,29 @@ from .contract import Unwritten, Writer
 from .forms import quoted, wordings_schema
 from .side_by_side import side_by_side
 
+NOTHING_NEW = "nothing new"
+"""Why a query has none where something was written."""
+_ECHO = 3
+"""A wording that holds a query of this many words whole was not put in other words."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Reworded:
+class Wordings:
     """What came of it."""
 
-    wordings: Mapping[str, tuple[str, ...]]
+    of: Mapping[str, tuple[str, ...]]
     """query -> other wordings of it, of those queries that have any."""
     missing: Mapping[str, int]
     """Why queries have none -> how many."""
 
 
-def reword(
+def write_wordings(
     queries: Sequence[str], writer: Writer, count: int, on_done: Callable[[int], None] = lambda done: None
-) -> Reworded:
+) -> Wordings:
     """Ask for other wordings of each query, in one call a query.
 
-    What a writer that misses the point repeats is left out: the query itself, another query, and what it writes for
-    more than one.
+    What a writer that misses the point repeats is left out, whatever its case and signs: the query itself, another
+    query, and what is written for more than one. Whether the rest asks for the same is not checked.
 
     Args:
         queries: each once.
@@ -51,20 +57,24 @@ def reword(
         return tuple(" ".join(text.split()) for text in reply["wordings"])
 
     found = side_by_side(written, queries, writer.in_flight, 0, on_done)
-    seen = Counter(_plain(query) for query in queries)
-    seen.update(plain for texts in found if isinstance(texts, tuple) for plain in {_plain(text) for text in texts})
+    seen = Counter(_words(query) for query in queries)
+    seen.update(words for texts in found if isinstance(texts, tuple) for words in {_words(text) for text in texts})
     wordings, missing = dict[str, tuple[str, ...]](), Counter[str]()
     for query, texts in zip(queries, found, strict=True):
         if isinstance(texts, str):
             missing[texts] += 1
             continue
-        own = {_plain(text): text for text in texts}
-        if kept := tuple(text for plain, text in own.items() if plain and seen[plain] == 1):
+        own = {words: text for text in texts if (words := _words(text)) and seen[words] == 1}
+        if kept := tuple(text for words, text in own.items() if not _echoes(words, _words(query))):
             wordings[query] = kept
         else:
-            missing["nothing new"] += 1
-    return Reworded(wordings, missing)
+            missing[NOTHING_NEW] += 1
+    return Wordings(wordings, missing)
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _echoes(words: str, query: str) -> bool:
+    return len(query.split()) >= _ECHO and f" {query} " in f" {words} "
