@@ -58,6 +58,32 @@ def test_what_failed_for_good_is_kept_and_what_failed_in_passing_is_asked_again(
     assert len(made.seen) == 1 + again
 
 
+def test_failures_need_not_be_kept(tmp_path: Path) -> None:
+    def fails(number: int, part: str, values: object) -> Any:
+        if number == 0:
+            raise Unwritten("cut short")
+
+    made = Scripted(fails)
+    with Journal(tmp_path / "j.sqlite") as journal:
+        with pytest.raises(Unwritten):
+            KeptWriter(made, journal, failures=False).write("alone", ALONE, query="a")
+        again = KeptWriter(made, journal, failures=False)
+        assert again.write("alone", ALONE, query="a") == again.write("alone", ALONE, query="a")
+    assert len(made.seen) == 2
+
+
+def test_two_that_ask_for_the_same_at_once_go_on_with_the_same(tmp_path: Path) -> None:
+    """The second is still being asked when the first is done."""
+    with Journal(tmp_path / "j.sqlite") as journal:
+        first = KeptWriter(Scripted(lambda *call: {"neutral": "yes"}), journal)
+
+        def later(*call: object) -> Any:
+            first.write("alone", ALONE, query="a")
+            return {"neutral": "no"}
+
+        assert KeptWriter(Scripted(later), journal).write("alone", ALONE, query="a") == {"neutral": "yes"}
+
+
 def test_no_value_that_was_filled_in_is_kept(tmp_path: Path) -> None:
     with Journal(tmp_path / "j.sqlite") as journal:
         KeptWriter(Scripted(), journal).write("alone", ALONE, query="zq17x")

@@ -213,6 +213,10 @@ def test_everything_is_marked_written_and_says_beforehand_what_it_takes(runs: Ru
     most = re.match(rf"{experiment} \(simulated\): up to ([\d,]+) evaluations", first)
     assert most
     assert 0 < results["evaluations_made"] <= int(most[1].replace(",", ""))
+    worded = re.search(r"and up to (\d+) queries put in other words", first)
+    # The others are given its policy, or none.
+    assert (worded is not None) == (experiment == "table2")
+    assert worded is None or int(worded[1]) == len({scenario.query for scenario in SIDES["train"][:24]})
     assert "Simulated scores" in said
     report = runs.file(experiment, f"{experiment}.md").read_text()
     assert "Simulated scores" in report

@@ -19,6 +19,7 @@ import pytest
 
 from raise_agent import AcquisitionPolicy
 from raise_agent.experiments.main import main
+from raise_agent.experiments.wordings import journal_of
 from raise_agent.planners.allowance import Allowance
 from tests.conftest import commands
 from tests.models.served.stand_in import Fault, Server, StandIn, always, randomly, running
@@ -140,6 +141,25 @@ def test_a_limit_ends_the_asking_for_wordings(cli: Cli, tmp_path: Path) -> None:
         server.stand_in = StandIn(counts=False)
         done = cli("distill", *settings, "limits.tokens=100000", "hydra.run.dir=b", status=2)
     assert "the server does not count tokens" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("store", "journal"),
+    [
+        ("runs/evaluations.sqlite", "runs/evaluations.wordings.sqlite"),
+        ("a/gpt-4.1", "a/gpt-4.1.wordings.sqlite"),
+        (":memory:", ":memory:"),
+    ],
+)
+def test_wordings_are_kept_beside_the_store(store: str, journal: str) -> None:
+    assert journal_of(store) == Path(journal)
+
+
+def test_a_store_that_keeps_nothing_keeps_no_wordings(cli: Cli, tmp_path: Path) -> None:
+    with running(StandIn()) as server:
+        cli("run", *at(server, "store=:memory:", "distill.epochs=2", "encoder=hashing", "hydra.run.dir=out"))
+        assert asked_for_wordings(server)
+    assert [file.name for file in tmp_path.iterdir() if file.name != "out"] == []
 
 
 @pytest.mark.parametrize("more", [(), ("evaluate.policy=elsewhere",)])

@@ -117,7 +117,8 @@ async def examine(
         responding, answer = await rehearsal.responder(callers["responder"], table)
         judging = await rehearsal.judge(callers["judge"], settings.judge, table)
         ranking = await rehearsal.prior(callers["prior"], settings.prior, table)
-        roles = (responding, judging, ranking, rehearsal.family(callers))
+        writing = await rehearsal.writer(client, settings, table)
+        roles = (responding, judging, ranking, writing, rehearsal.family(callers))
     finally:
         await client.aclose()
     throughput = None

@@ -7,19 +7,23 @@ from collections.abc import Mapping
 from statistics import fmean
 
 from raise_agent.attributes import AttributeTable
+from raise_agent.building.contract import Unwritten
+from raise_agent.building.forms import quoted, wordings_schema
 from raise_agent.errors import ModelError
 from raise_agent.models.base import RankRequest
 from raise_agent.scenario import Disclosure
 from raise_agent.subsets import full_mask, members
 
 from .caller import Caller
-from .connect import MADE_UP_ANSWER, family_warning, find_prior, made_up
+from .client import Client
+from .connect import MADE_UP_ANSWER, ServedSettings, family_warning, find_callers, find_prior, made_up
 from .failures import CallFailed, Failure
 from .features import Finding, State
 from .judge import make_judge
 from .prior import LEAST_MASS, ServedPrior, label_mass
 from .responder import Responder
 from .settings import JudgeSettings, PriorSettings
+from .writer import ServedWriter
 
 CASES = 4
 """Made-up people that judge and prior are tried on."""
@@ -91,6 +95,20 @@ async def prior(caller: Caller, settings: PriorSettings, table: AttributeTable) 
     if min(masses) < LEAST_MASS:
         return Finding("prior", State.LIMITED, found, note, "set llm.prior.mode=ranking", fmean(masses))
     return Finding("prior", State.FINE, found, note, value=fmean(masses))
+
+
+async def writer(client: Client, settings: ServedSettings, table: AttributeTable) -> Finding:
+    """Whether it puts a query in other words, which distillation asks for; planning does without it."""
+    advice = "set llm.writer.* so that it answers, or distill.wordings=0 to distil without it"
+    try:
+        caller = (await find_callers(client, settings, ("writer",)))["writer"]
+        asked = {"query": quoted(made_up(table).query), "count": "1"}
+        await ServedWriter(caller, settings.writer.attempts).write("wordings", wordings_schema(1), 0, asked)
+    except ModelError as gone:
+        return Finding("writer", State.LIMITED, "cannot be asked", str(gone)[:200], advice)
+    except Unwritten as failed:
+        return Finding("writer", State.LIMITED, "does not put a query in other words", failed.reason, advice)
+    return Finding("writer", State.FINE, "puts a query in other words")
 
 
 async def _on_letters(caller: Caller, ranker: ServedPrior, table: AttributeTable, number: int) -> float:

@@ -13,7 +13,7 @@ from raise_agent.models.served.client import ClientSettings
 from raise_agent.models.served.connect import ServedSettings
 from raise_agent.models.served.doctor import Report, examine
 from raise_agent.models.served.features import Finding, State, prefix_counters
-from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings
+from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings, WriterSettings
 from raise_agent.models.served.throughput import Evaluated, Step, Throughput, grew, measure
 
 from .stand_in import Body, Fault, Faults, StandIn, always, running
@@ -23,12 +23,13 @@ TABLE = penguin_table()
 
 
 def settings(*urls: str, **more: object) -> ServedSettings:
-    """Three roles at one place; ``more`` are fields of ``ServedSettings``."""
+    """The roles at one place; ``more`` are fields of ``ServedSettings``."""
     made = ServedSettings(
         ClientSettings(patience=0.5, connect_timeout=2.0),
         ResponderSettings(base_url=urls),
         JudgeSettings(base_url=urls),
         PriorSettings(base_url=urls),
+        writer=WriterSettings(base_url=urls),
     )
     return replace(made, **more)  # type: ignore[arg-type]
 
@@ -157,6 +158,23 @@ def test_a_model_that_is_not_served_is_named_beside_those_that_are() -> None:
     assert report.roles == ()
     assert "did you mean 'olmo-7b'" in report.advice[0]
     assert "llm.judge.model" in report.advice[0]
+
+
+def test_a_writer_is_missed_by_distillation_alone() -> None:
+    def cut_short(n: int, body: Body) -> Fault | None:
+        return Fault("truncated") if "OTHER WORDS" in body["messages"][-1]["content"].upper() else None
+
+    assert finding(report_on(StandIn()), "writer").found == "puts a query in other words"
+    dead = WriterSettings(base_url=("http://127.0.0.1:9/v1",))
+    for report, found in (
+        (report_on(StandIn(faults=cut_short)), "does not put a query in other words"),
+        (report_on(StandIn(), writer=dead), "cannot be asked"),
+    ):
+        writer = finding(report, "writer")
+        assert (writer.state, writer.found) == (State.LIMITED, found)
+        assert writer.advice in report.advice
+        assert "distill.wordings=0" in writer.advice
+        assert report.missing == ()
 
 
 def test_two_servers_are_looked_over_one_by_one() -> None:
