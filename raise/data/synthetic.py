@@ -43,7 +43,7 @@ class StockQuery:
     query: str
     other_words: str
     """The same request as somebody else might put it, who shares hardly a word with it; for evaluation alone."""
-    paraphrase: str
+    paraphrases: tuple[str, ...]
     """The same request as the simulated writer puts it, in words that are mostly neither of the two; for training."""
 
 
@@ -56,7 +56,7 @@ def query_stock() -> tuple[StockQuery, ...]:
     """
     text = (resources.files("raise_agent.data") / "queries.json").read_text(encoding="utf-8")
     return tuple(
-        StockQuery(domain, entry["concern"], entry["query"], entry["other_words"], entry["paraphrase"])
+        StockQuery(domain, entry["concern"], entry["query"], entry["other_words"], tuple(entry["paraphrases"]))
         for domain, entries in json.loads(text).items()
         for entry in entries
     )

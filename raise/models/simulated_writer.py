@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class SimulatedWriter:
             [[a.key, a.name, list(a.values)] for a in table],
             [table.sections.get(part) for part in ("synthesis", "constraints")],
         ]
-        self._paraphrases = {stocked.query: stocked.paraphrase for stocked in query_stock()}
+        self._paraphrases = {stocked.query: stocked.paraphrases for stocked in query_stock()}
         stock = json.dumps(self._paraphrases, sort_keys=True)
         self._paraphrases_digest = hashlib.blake2b(stock.encode(), digest_size=8).hexdigest()
         self._digest = hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=8).hexdigest()
@@ -129,9 +130,9 @@ class SimulatedWriter:
         return {"states": _answer(rng, fault="yes"), "risky": _answer(rng, fault="no")}
 
     def _wordings(self, schema: Mapping[str, Any], rng: np.random.Generator, values: Mapping[str, str]) -> Any:
-        """The one that the stock holds, as often as asked for; a query of somebody's own as it is."""
+        """Those that the stock holds, in turn; a query of somebody's own as it is."""
         query = json.loads(values["query"])
-        return {"wordings": [self._paraphrases.get(query, query)] * int(values["count"])}
+        return {"wordings": list(islice(cycle(self._paraphrases.get(query, (query,))), int(values["count"])))}
 
     def _key(self, name: str) -> str:
         return self._table[self._table.index(name)].key

@@ -21,7 +21,7 @@ from raise_agent.models.simulated_writer import SimulatedWriter
 from .support import TABLE, Scripted
 
 QUERIES = [stocked.query for stocked in query_stock()[:40]]
-PARAPHRASES = {stocked.query: stocked.paraphrase for stocked in query_stock()}
+PARAPHRASES = {stocked.query: stocked.paraphrases for stocked in query_stock()}
 
 
 def written(texts: Mapping[str, Any]) -> Scripted:
@@ -41,7 +41,7 @@ def test_every_query_is_put_in_other_words_in_one_call(in_flight: int) -> None:
     writer = Scripted(in_flight=in_flight, seconds=0.002)
     done: list[int] = []
     found = write_wordings(QUERIES, writer, 2, done.append)
-    assert found.of == {query: (PARAPHRASES[query],) for query in QUERIES}
+    assert found.of == {query: PARAPHRASES[query] for query in QUERIES}
     assert list(found.of) == QUERIES
     assert found.missing == {}
     assert writer.calls == {"wordings": len(QUERIES)}
@@ -97,12 +97,13 @@ def test_the_simulated_writer_fills_the_form_and_leaves_what_it_does_not_know() 
     for query in (QUERIES[0], 'Nobody\'s words, with "quotes"?'):
         reply = writer.write("wordings", wordings_schema(3), 0, query=json.dumps(query), count="3")
         assert fits(reply, wordings_schema(3))
-        assert reply["wordings"] == [PARAPHRASES.get(query, query)] * 3
+        known = PARAPHRASES.get(query, (query,))
+        assert reply["wordings"] == [*known, *known, *known][:3]
     assert write_wordings(["Nobody's words?"], writer, 3).missing == {"nothing new": 1}
 
 
 def test_paraphrases_are_in_the_simulated_writers_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     before = SimulatedWriter(TABLE).identity
     first, *rest = query_stock()
-    monkeypatch.setattr(simulated_writer, "query_stock", lambda: (replace(first, paraphrase="Which way?"), *rest))
+    monkeypatch.setattr(simulated_writer, "query_stock", lambda: (replace(first, paraphrases=("Which way?",)), *rest))
     assert SimulatedWriter(TABLE).identity != before
