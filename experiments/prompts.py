@@ -63,7 +63,7 @@ def shown(settings: ServedSettings, table: AttributeTable) -> str:
         "judge": f"{settings.judge.mode}, {len(requests['judge'])} requests for one score",
         "prior": roles.prior.mode,
         "agent": "policy llm; abstentions basic, binary, scale: a request each turn",
-        "writer": "raise-agent build, and distillation: a request for each part, here with the names of what is filled in",
+        "writer": "raise-agent build, and distillation: a request for each part, with the names of what is filled in",
     }
     if settings.prior.mode == "auto":
         modes["prior"] = "auto, shown as for probabilities; a server that reports none is asked to write a ranking"
