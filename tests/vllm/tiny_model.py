@@ -1,13 +1,15 @@
 """A causal language model of random weights, small enough for tests: `python tests/vllm/tiny_model.py FOLDER`.
 
 Two layers of Qwen2 and a byte-level BPE tokenizer trained on this repository's own texts. It checks the plumbing and
-never the quality: what it writes is noise. Only its very first word after a chat prompt is steered, so that a digit 1
-to 5 or a letter A to J is likely there: whoever reads a score or a choice from token probabilities finds some.
+never the quality: what it writes is noise. Two things are steered. Its very first word after a chat prompt is likely a
+digit 1 to 5 or a letter A to J: whoever reads a score or a choice from token probabilities finds some. And a quotation
+mark is likely everywhere, so that the texts in a form come to an end.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,8 +31,13 @@ DIGIT_SHARE, LETTER_SHARE = 0.6, 0.25
 """The share of the next token's probability that each set holds together after a chat prompt, on average."""
 VARIETY = 12.0
 """By how much the prompt's part in the choice among them is enlarged."""
+QUOTE_SHARE = 0.2
+"""The share of the next token's probability that a quotation mark would hold where nothing else is steered, about."""
 VOCABULARY = 2_000
 SEED = 0
+
+ALWAYS = 0
+"""Which number of the hidden state is the same at every token."""
 
 END, START, STOP = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 CHAT_TEMPLATE = (
@@ -48,6 +55,7 @@ def build(folder: Path) -> Path:
     """
     tokenizer = _tokenizer()
     model = _model(tokenizer)
+    _end_texts(model, tokenizer)
     _steer(model, tokenizer)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -111,6 +119,20 @@ def _model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
         return Qwen2ForCausalLM(config)  # type: ignore[no-untyped-call]
 
 
+def _end_texts(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Raise the quotation mark everywhere, by a number of the hidden state that is positive at every token."""
+    with torch.no_grad():
+        model.model.embed_tokens.weight[:, ALWAYS] = 0.1
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight[ALWAYS] = 0.0
+            layer.mlp.down_proj.weight[ALWAYS] = 0.0
+        rows = model.lm_head.weight
+        rows[:, ALWAYS] = 0.0
+        states = _ends(model, tokenizer, _chats()[0::2])[:, ALWAYS]
+        wanted = math.log(QUOTE_SHARE / (1.0 - QUOTE_SHARE) * len(rows))
+        rows[_ids(tokenizer, ['"']), ALWAYS] = wanted / states.mean()
+
+
 def _steer(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     """Raise the steered tokens where a chat prompt ends, and hardly anywhere else.
 
@@ -120,6 +142,7 @@ def _steer(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     """
     ends = _ends(model, tokenizer, _chats()[0::2])
     common = ends.mean(0)
+    common[ALWAYS] = 0.0
     common = common / common.square().sum()
     rows = model.lm_head.weight.detach()
     sets = [(_ids(tokenizer, DIGITS), DIGIT_SHARE), (_ids(tokenizer, LETTERS), LETTER_SHARE)]

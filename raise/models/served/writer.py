@@ -2,8 +2,7 @@
 
 It is held to the form of what it writes, read strictly, and asked again where it fails.
 
-On vLLM the form is a pattern without free blanks; elsewhere a JSON schema. Both bound every text, and what comes is
-checked all the same.
+On vLLM the form is a pattern without free blanks; elsewhere a JSON schema. What comes is checked all the same.
 """
 
 from __future__ import annotations
