@@ -3,10 +3,12 @@
     python benchmarks/served.py client faults killed         # against a stand-in server of this repository
     python benchmarks/served.py throughput --vllm .venv-vllm/bin/python      # starts vLLM with a tiny random model
     python benchmarks/served.py throughput --base-url http://localhost:8000/v1   # any server, any model
+    python benchmarks/served.py forms --base-url http://localhost:8000/v1        # any vLLM; starts one likewise
 
 ``throughput`` compares planning with a plain load of the very requests that planning made, against the same server
-in the same run. Scores of the stand-in and of a random model mean nothing; only speed and bookkeeping are measured.
-Machines differ and are shared: compare figures of one run.
+in the same run; ``forms`` a writer held to a form, whose replies are the shorter ones, with one held to none. Scores of
+the stand-in and of a random model mean nothing; only speed and bookkeeping are measured. Machines differ and are
+shared: compare figures of one run.
 """
 
 from __future__ import annotations
@@ -35,11 +37,14 @@ from pathlib import Path
 import aiohttp
 
 from raise_agent.attributes import penguin_table
+from raise_agent.building.forms import quoted, wordings_schema
+from raise_agent.building.schema import pattern_of
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.models.served.client import Client, ClientSettings
 from raise_agent.models.served.connect import ServedRoles, ServedSettings, connect
 from raise_agent.models.served.launch import LaunchSettings, launched
 from raise_agent.models.served.pool import prior_pool, safety_pool
+from raise_agent.models.served.prompts import load_prompt
 from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings
 from raise_agent.planners import PlanningProblem, make_planner
 from raise_agent.planners.runner import Runner, Tally, Task, search_rng
@@ -131,8 +136,9 @@ def plan(roles: ServedRoles, scenarios: Sequence[Scenario], evaluations: int = 2
         )
 
 
-def plain_load(base_url: str, bodies: Sequence[bytes], concurrency: int) -> float:
-    """Seconds that a plain load generator takes for these requests: nothing but sending and reading them whole."""
+def plain_load(base_url: str, bodies: Sequence[bytes], concurrency: int) -> tuple[list[bytes], float]:
+    """What comes back, as it comes, and the seconds of a plain load generator: it only sends and reads them whole."""
+    answers = list[bytes]()
 
     async def load() -> float:
         waiting = iter(bodies)
@@ -144,14 +150,14 @@ def plain_load(base_url: str, bodies: Sequence[bytes], concurrency: int) -> floa
                 for body in waiting:
                     headers = {"Content-Type": "application/json"}
                     async with session.post(f"{base_url}/chat/completions", data=body, headers=headers) as response:
-                        await response.read()
+                        answers.append(await response.read())
                         response.raise_for_status()
 
             began = time.perf_counter()
             await asyncio.gather(*(work() for _ in range(concurrency)))
             return time.perf_counter() - began
 
-    return asyncio.run(load())
+    return answers, asyncio.run(load())
 
 
 def forget_prefixes(base_url: str) -> bool:
@@ -227,7 +233,7 @@ def throughput(given: argparse.Namespace) -> None:
                 flush=True,
             )
             cleared = forget_prefixes(base_url) and cleared
-            seconds = plain_load(base_url, bodies, given.concurrency)
+            _, seconds = plain_load(base_url, bodies, given.concurrency)
             plain = len(bodies) / seconds
             ratios.append(planning / plain)
             print(
@@ -236,10 +242,44 @@ def throughput(given: argparse.Namespace) -> None:
             )
         forget_prefixes(base_url)
         some = random.Random(0).sample(bodies, min(len(bodies), given.sequential))
-        sequential = len(some) / plain_load(base_url, some, 1)
+        sequential = len(some) / plain_load(base_url, some, 1)[1]
         print(f"one at a time            {sequential:.1f}/s over {len(some)} of these requests")
         print(f"planning / one at a time {planning / sequential:.1f}")
         print(f"planning / plain load    {statistics.median(ratios):.3f} (median of {len(ratios)})")
+
+
+def forms(given: argparse.Namespace) -> None:
+    """Tokens per second of a writer that is held to the form of other wordings, beside one that is held to nothing."""
+    held = {"structured_outputs": {"regex": pattern_of(wordings_schema(2))}}
+    prompt = load_prompt("writer", "default").fill
+    queries = [quoted(scenario.query) for scenario in synthetic_scenarios(TABLE, given.scenarios, seed=0)]
+    with vllm(given) as base_url:
+        with urllib.request.urlopen(f"{base_url}/models", timeout=60) as response:
+            model = json.load(response)["data"][0]["id"]
+        print(f"\n{given.scenarios} queries in other words, {given.concurrency} requests in progress")
+        ratios = []
+        for repeat in range(given.repeats + 1):
+            speeds = []
+            for fields in (held, {}):
+                bodies = [
+                    json.dumps(
+                        {
+                            "model": model,
+                            "messages": [{"role": "user", "content": prompt("wordings", query=query, count="2")}],
+                            "max_tokens": 128,
+                            "seed": 1_000 * repeat + number,
+                            **fields,
+                        }
+                    ).encode()
+                    for number, query in enumerate(queries)
+                ]
+                answers, seconds = plain_load(base_url, bodies, given.concurrency)
+                written = sum(json.loads(answer)["usage"]["completion_tokens"] for answer in answers)
+                speeds.append(written / seconds)
+            if repeat:  # before, the server warms up
+                ratios.append(speeds[0] / speeds[1])
+                print(f"held to the form {speeds[0]:,.0f} tokens/s, to none {speeds[1]:,.0f}   ratio {ratios[-1]:.2f}")
+        print(f"held / not held  {statistics.median(ratios):.2f} (median of {len(ratios)})")
 
 
 def client(given: argparse.Namespace) -> None:
@@ -377,6 +417,7 @@ def _judged(path: Path, base_url: str, scenarios: int) -> tuple[int, set[str]]:
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "client": client,
     "faults": faults,
+    "forms": forms,
     "killed": killed,
     "throughput": throughput,
 }
