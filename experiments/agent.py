@@ -129,7 +129,7 @@ def described(method: str | AgentMethod) -> dict[str, Any]:
 
 
 def _distilled(cfg: DictConfig, method: str | AgentMethod) -> AcquisitionPolicy | None:
-    if isinstance(method, AgentMethod) and method.policy != "distilled":
+    if isinstance(method, AgentMethod) and "distilled" not in method.policies:
         if cfg.policy is not None:
             raise ConfigError(f"policy: {cfg.policy} is not used by method {method.policy!r}; leave one of them out")
         return None

@@ -42,7 +42,7 @@ ABSTENTIONS: Mapping[str, type[Any]] = {
     "binary": BinaryAbstention,
     "scale": ScaleAbstention,
 }
-GIVEN = {"table", "planned", "policy", "chooser", "assessor"}
+GIVEN = {"table", "planned", "policy", "by", "chooser", "assessor"}
 """What policies and abstentions are made of that is not a setting."""
 
 
@@ -57,10 +57,16 @@ class AgentMethod:
     abstention_settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def policies(self) -> set[str]:
+        """The policies it goes by: ``value`` stops by ``distilled``, whichever asks."""
+        return {self.policy} | ({"distilled"} if self.abstention == "value" else set())
+
+    @property
     def needs(self) -> set[str]:
-        """What of ``GIVEN`` it is made of."""
+        """What it is made of: names of ``Given``'s parts, or the model's as ``chooser`` and ``assessor``."""
         parts = POLICIES[self.policy], ABSTENTIONS[self.abstention]
-        return {entry.name for part in parts for entry in fields(part)} & GIVEN
+        needed = {entry.name for part in parts for entry in fields(part)} & GIVEN - {"by"}
+        return needed | ({"policy"} if "distilled" in self.policies else set())
 
     @property
     def asks_a_model(self) -> bool:
@@ -97,6 +103,8 @@ def pair_of(method: AgentMethod, given: Given) -> tuple[Policy, Abstention]:
     }
     missing = [name for name in method.needs if parts[name] is None]
     assert not missing, f"{method.label} needs {missing}"
+    # One that asks knows it already.
+    parts["by"] = None if given.policy is None or method.policy == "distilled" else DistilledPolicy(given.policy)
 
     def made(kind: type[Any], settings: Mapping[str, Any]) -> Any:
         return kind(**{entry.name: parts[entry.name] for entry in fields(kind) if entry.name in GIVEN}, **settings)
@@ -132,8 +140,6 @@ def method_of(entry: Any, where: str = "evaluate.methods") -> str | AgentMethod:
     for kind, name, known in (("policy", policy, POLICIES), ("abstention", abstention, ABSTENTIONS)):
         if name not in known:
             raise ConfigError(f"{where}: unknown {kind} {name!r}: {did_you_mean(str(name), known)}")
-    if abstention == "value" and policy != "distilled":
-        raise ConfigError(f"{where}: {policy!r} does not know what answering now is worth; 'value' needs 'distilled'")
     of_policy = {entry.name for entry in fields(POLICIES[policy])} - GIVEN
     of_abstention = {entry.name for entry in fields(ABSTENTIONS[abstention])} - GIVEN
     for key in settings:

@@ -46,7 +46,7 @@ def compare(
         bench: what the configuration describes.
         tracker: is told the results.
         folder: of the job's output.
-        policy_folder: needed where a method has policy ``distilled``.
+        policy_folder: needed where a method has policy ``distilled`` or abstention ``value``.
         plans: ``plans.jsonl`` over scenarios of the same data, for policies ``retrieval`` and ``llm``.
         agents: further methods by name, each a policy and an abstention.
 
@@ -56,7 +56,7 @@ def compare(
     """
     cfg = bench.cfg.evaluate
     configured = dict(zip(labels_of(cfg.methods), map(method_of, cfg.methods), strict=True))
-    needed = {m if isinstance(m, str) else m.policy for m in configured.values()}
+    needed = {name for m in configured.values() for name in ({m} if isinstance(m, str) else m.policies)}
     _check_agents(agents, configured, bench)
     methods: dict[str, str | AgentMethod | Pair] = {**configured, **agents}
     names = list(methods)
@@ -87,7 +87,9 @@ def _material(bench: Bench, needed: set[str], policy_folder: Path | None, plans:
     policy = planned = None
     if "distilled" in needed:
         if policy_folder is None:
-            raise ConfigError("evaluate.methods has 'distilled': give the policy's folder as evaluate.policy")
+            raise ConfigError(
+                "evaluate.methods has 'distilled', or 'value', which goes by it: give its folder as evaluate.policy"
+            )
         with warnings.catch_warnings():
             # The results say it themselves.
             warnings.simplefilter("ignore", SimulatedPolicyWarning)

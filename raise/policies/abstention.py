@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from raise_agent.errors import ConfigError
 
-from .contract import Abstention, Known, Ranking, Verdict
+from .contract import Abstention, Known, Policy, Ranking, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class ValueAbstention:
 
     min_gain: float = 0.0
     """What the best question must be expected to add beyond its cost, in score points, to be asked."""
+    by: Policy | None = None
+    """Who expects it: a policy that knows what answering now is worth; None: the one that asks."""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.min_gain):
@@ -81,9 +83,11 @@ class ValueAbstention:
         Raises:
             ConfigError: the policy does not know what answering now is worth.
         """
+        if self.by is not None:
+            ranking = self.by.rank(query, known)
         if ranking.now is None:
             raise ConfigError(
-                "abstention 'value' needs a policy that knows what answering now is worth: use policy 'distilled'"
+                "abstention 'value' needs a policy that knows what answering now is worth: let it go by 'distilled'"
             )
         gain = max(ranking.scores.values()) - ranking.now
         enough = gain <= self.min_gain

@@ -42,7 +42,6 @@ def test_names_and_labels() -> None:
     [
         ({"a": {"policy": "retreival"}}, "unknown policy 'retreival': did you mean 'retrieval'"),
         ({"a": {"policy": "static", "abstention": "valeu"}}, "unknown abstention 'valeu': did you mean 'value'"),
-        ({"a": {"policy": "static", "abstention": "value"}}, "'value' needs 'distilled'"),
         ({"a": {"policy": "static", "kk": 3}}, "neither 'static' nor 'never' has a setting 'kk'"),
         ({"a": {"policy": "retrieval", "planned": 3}}, "has a setting 'planned'"),
         ({"a": {}}, "unknown policy None"),
@@ -86,15 +85,17 @@ def test_agents_are_compared_from_the_command_line(cli: Cli, tmp_path: Path) -> 
         "{lean: {policy: distilled, abstention: budget, questions: 1}}",
         "{same: {policy: distilled, abstention: value}}",
         "{mute: {policy: distilled, abstention: value, min_gain: 9.0}}",
+        "{shy: {policy: retrieval, abstention: value, min_gain: 9.0}}",
+        "{bold: {policy: retrieval, abstention: value, min_gain: -9.0}}",
     ]
     methods = ",".join(["retrieval", *pairs, "distilled", "none"])
     cli("run", *small, f"evaluate.methods=[{methods}]", "hydra.run.dir=whole")
     results = json.loads((tmp_path / "whole/results.json").read_text())["methods"]
     by_name = {result["method"]: result for result in results}
-    assert list(by_name) == ["retrieval", "lean", "same", "mute", "distilled", "none"]
+    assert list(by_name) == ["retrieval", "lean", "same", "mute", "shy", "bold", "distilled", "none"]
     assert by_name["none"]["score"]["mean"] < by_name["lean"]["score"]["mean"] < by_name["distilled"]["score"]["mean"]
     assert [by_name[name]["questions"] for name in ("lean", "retrieval", "mute")] == [1, 3, 0]
-    for one, other in (("same", "distilled"), ("mute", "none")):
+    for one, other in (("same", "distilled"), ("mute", "none"), ("shy", "none"), ("bold", "retrieval")):
         differing = {"method": "", "behind_distilled": None}
         assert {**by_name[one], **differing} == {**by_name[other], **differing}
     again = ["data.n=300", "evaluate.methods=[retrieval]", "sensitivity_scenarios=40", "hydra.run.dir=again"]

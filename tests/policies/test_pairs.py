@@ -104,8 +104,21 @@ def test_value_stops_as_the_distilled_policy_alone_does() -> None:
         assert 0.5 < verdict.confidence < 0.6
 
 
+def test_value_may_go_by_another_policy_than_the_one_that_asks() -> None:
+    distilled = DistilledPolicy(make_policy())
+    asks = StaticPolicy(distilled.table)
+    known = {distilled.table.keys[0]: None}
+    ranking = distilled.rank("Should I go?", known)
+    gain = max(ranking.scores.values()) - (ranking.now or 0.0)
+    for min_gain in (gain - 0.01, gain + 0.01):
+        verdict = ValueAbstention(min_gain, by=distilled).judge(
+            "Should I go?", known, 1, asks.rank("Should I go?", known)
+        )
+        assert verdict == ValueAbstention(min_gain).judge("Should I go?", known, 1, ranking)
+
+
 def test_value_needs_a_policy_that_knows_what_now_is_worth() -> None:
-    with pytest.raises(ConfigError, match="use policy 'distilled'"):
+    with pytest.raises(ConfigError, match="go by 'distilled'"):
         ValueAbstention().judge("q", {}, 0, Ranking({"age": 1.0}))
 
 
