@@ -24,6 +24,7 @@ METHODS = (
     "{lean: {policy: llm, abstention: binary, k: 3}}",
     "{eager: {policy: static, abstention: scale, threshold: 2}}",
     "{wary: {policy: distilled, abstention: scale, threshold: 5}}",
+    "{stopped: {policy: llm, abstention: value, min_gain: 9.0}}",
 )
 
 
@@ -47,13 +48,16 @@ def test_what_a_method_asks_for() -> None:
     )
     assert method_of(entry) == AgentMethod("paper", "llm", "scale", {"k": 3}, {"threshold": 4, "if_failed": 2})
     assert method_of("llm") == AgentMethod("llm", "llm", "never")
+    stopped = method_of({"stopped": {"policy": "llm", "abstention": "value"}})
+    assert isinstance(stopped, AgentMethod)
+    assert stopped.policies == {"llm", "distilled"}
+    assert stopped.needs == {"planned", "chooser", "policy"}
     asking = ["llm", entry, OmegaConf.create({"a": {"policy": "static", "abstention": "binary"}})]
     assert all(map(asks_a_model, asking))
     assert not any(map(asks_a_model, ["retrieval", "distilled", "oracle", "none"]))
     for wrong, said in (
         ({"policy": "llm", "chooser": 1}, "has a setting 'chooser'"),
         ({"policy": "llm", "abstention": "scale", "treshold": 4}, "did you mean 'threshold'"),
-        ({"policy": "llm", "abstention": "value"}, "'value' needs 'distilled'"),
     ):
         with pytest.raises(ConfigError, match=said):
             method_of({"a": wrong})
@@ -70,6 +74,7 @@ def test_any_pair_runs_offline_and_is_marked_simulated(cli: Cli, tmp_path: Path)
     assert 0.5 < questions["bold"] < questions["lean"] <= 4
     assert 0.5 < questions["eager"] < questions["paper"] < 4
     assert questions["paper"] < questions["wary"] == 4
+    assert questions["stopped"] == 0
     assert {method["failures"] for method in told["methods"].values()} == {0}
     again = (
         "data.n=120",
