@@ -12,6 +12,7 @@ from raise_agent.distill.dataset import examples_of, queries_of, requests_of, st
 from raise_agent.distill.memory import recall, remember
 from raise_agent.distill.train import Epoch, train
 from raise_agent.encoders.hashing import HashingEncoder
+from raise_agent.encoders.static import StaticEncoder
 from raise_agent.errors import ConfigError
 from raise_agent.files import atomic_write_text
 from raise_agent.policies import AcquisitionPolicy
@@ -64,6 +65,12 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
         return stored_scores(scenarios, bench.store, identity) if scores is None else scores
 
     known = scored(sides.train)
+    queries, wordings = queries_of(sides.train, known), None
+    if bench.writer is not None and queries:
+        wordings = wordings_of(queries, bench.writer, settings.wordings, cfg.store, bench.allowance)
+        if isinstance(encoder, StaticEncoder) and settings.contrast:
+            requests = [(query, *wordings.of.get(query, ())) for query in queries]
+            encoder = encoder.telling_apart(requests, settings.contrast, cfg.seed)
     training = examples_of(sides.train, known, encoder, value_encoder)
     validation = None
     if sides.validation:
@@ -75,13 +82,11 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
             losses["distill/validation_loss"] = epoch.validation_loss
         tracker.log(losses)
 
-    memory, wordings = None, None
+    memory = None
     if settings.memory:
-        queries, requests = queries_of(sides.train, known), training.queries
-        if bench.writer is not None:
-            wordings = wordings_of(queries, bench.writer, settings.wordings, cfg.store, bench.allowance)
-            requests = requests_of(training.queries, [wordings.of.get(query, ()) for query in queries], encoder)
-        memory, training = remember(training, requests, settings.memory, settings.recurrence)
+        others = [() if wordings is None else wordings.of.get(query, ()) for query in queries]
+        middles = requests_of(training.queries, others, encoder)
+        memory, training = remember(training, middles, settings.memory, settings.recurrence)
         validation = None if validation is None else recall(memory, validation)
     trained = train(training, validation, settings, cfg.seed, on_epoch)
     provenance = _provenance(bench, training.evaluations)

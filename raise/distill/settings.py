@@ -32,6 +32,9 @@ class DistillSettings:
     wordings: int = 2
     """In how many other words the writer puts each query of training, one call a query, so that the memory knows it
     better in yet others; 0 to 8, 0 asks for none. Without a memory none are asked for."""
+    contrast: int = 10
+    """Passes over the queries in which a ``static`` encoder learns which of them and of their other wordings ask for
+    the same; 0 leaves it as it is. Other encoders stay as they are."""
     recurrence: float = 0.5
     """How likely a query is taken to be one of training, in the same words or in others, 0 to 1: what was found for
     the one that it is like counts so much, and what is found for all that are somewhat like it counts the rest."""
@@ -71,6 +74,8 @@ class DistillSettings:
             raise ConfigError(f"distill.memory must be a number of queries from 0 to {LARGEST}, not {self.memory}")
         if not 0 <= self.wordings <= _MOST_WORDINGS:
             raise ConfigError(f"distill.wordings must be from 0 to {_MOST_WORDINGS}, not {self.wordings}")
+        if self.contrast < 0:
+            raise ConfigError(f"distill.contrast must be a number of passes, 0 or more, not {self.contrast}")
         if not 0 <= self.recurrence <= 1:
             raise ConfigError(f"distill.recurrence must be from 0 to 1, not {self.recurrence}")
         size = self.value_dimension

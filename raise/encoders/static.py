@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,6 +69,24 @@ class StaticEncoder:
                 if norm > 0:
                     np.divide(total, norm, out=row, casting="same_kind")
         return encoded
+
+    def telling_apart(self, requests: Sequence[Sequence[str]], passes: int, seed: int) -> StaticEncoder:
+        """One of the same pieces, to which wordings of one request are more alike than those of others.
+
+        Needs torch; takes seconds for a thousand requests.
+
+        Args:
+            requests: wordings of each; of those that have two or more it learns.
+            passes: over all of them (see ``contrast``).
+            seed: of what is drawn.
+        """
+        from .contrast import tell_apart
+
+        cut = [[numbers for text in wordings if (numbers := self._model.numbers(text))] for wordings in requests]
+        vectors = tell_apart(self._model.vectors, [texts for texts in cut if len(texts) > 1], passes, seed)
+        taught = copy(self)
+        taught._model = replace(self._model, vectors=vectors.astype(self._model.vectors.dtype))
+        return taught
 
     def save(self, folder: Path) -> Mapping[str, Any]:
         """The vectors and the tokeniser, in a folder that model2vec can load too."""
