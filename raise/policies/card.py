@@ -222,6 +222,11 @@ def _limits(parts: PolicyParts, simulated: bool, more: Sequence[str]) -> list[st
             else []
         ),
         *(
+            ["The word pieces of its encoder may have learned from these queries, and tell which words they hold."]
+            if parts.memory is not None and parts.encoder.name == "static"
+            else []
+        ),
+        *(
             ["Its query encoder knows words, not meanings: unfamiliar wordings weaken it."]
             if parts.encoder.name == "hashing"
             else []

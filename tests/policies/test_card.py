@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import PolicyError
 from raise_agent.policies.card import CARD, SIMULATED, card_for, is_unedited, policy_card
 
-from .support import MEMORY, TABLE, make_parts
+from .support import MEMORY, SHAPE, TABLE, make_parts
 
 
 def front(text: str) -> dict[str, Any]:
@@ -88,6 +89,17 @@ def test_a_memory_and_what_travels_with_it_are_said() -> None:
     assert "the vectors of 3 queries that it was trained on" in text
     assert "- The vectors of queries that it was trained on are in it" in text
     assert "vectors" not in plain
+
+
+def test_what_a_static_encoder_tells_of_training_queries_is_said() -> None:
+    class Static(HashingEncoder):
+        name = "static"
+
+    static = Static(SHAPE.query_dimension)
+    said = "- The word pieces of its encoder may have learned from these queries"
+    assert said in policy_card(make_parts(memory=MEMORY, encoder=static))
+    for plain in (make_parts(memory=MEMORY), make_parts(encoder=static)):
+        assert said not in policy_card(plain)
 
 
 def test_the_code_on_the_card_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
