@@ -184,7 +184,7 @@ class Material:
     """What methods are made of, beside the configuration."""
 
     policy: AcquisitionPolicy | None
-    """Needed for ``distilled``."""
+    """Needed for ``distilled``, and for the abstention ``value``."""
     planned: PlannedPaths | None
     """Needed for ``retrieval`` and ``llm``."""
     model: AgentModel | None

@@ -80,9 +80,9 @@ def pattern_of(schema: Mapping[str, Any]) -> str:
 
     Servers that are held to a JSON schema leave room for blanks, with which a weak model pads without end.
 
-    It does not count the characters of a text; ``fits`` refuses what is too long. Where some may be escaped, xgrammar
-    takes 60 ms and more a token to count them (100,000 tokens in the vocabulary, one request), and a text cut at the
-    last character ends within a word. ``max_tokens`` bounds the reply.
+    It does not count the characters of a text, beyond whether it may be empty; ``fits`` does. Where some may be
+    escaped, xgrammar takes 60 ms and more a token to count them (100,000 tokens in the vocabulary, one request), and a
+    text cut at the last character ends within a word. ``max_tokens`` bounds the reply.
 
     >>> pattern_of(object_of(yes={"type": "boolean"}))
     '\\\\{"yes": (?:true|false)\\\\}'

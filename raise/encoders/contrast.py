@@ -31,7 +31,7 @@ def tell_apart(
 ) -> npt.NDArray[np.float32]:
     """Vectors of word pieces whose sums over the wordings of one request point the same way, and over others' not.
 
-    A piece's vector is ``exp(s) (v + m d)``: ``v`` as it is given, ``m`` the median length of all, ``d`` and ``s``
+    A piece's vector is ``exp(s) (v + m d)``: ``v`` as it is given, ``m`` the median length, ``d`` and ``s``
     learned, ``d`` drawn towards 0. Pieces that no wording holds stay as they are.
 
     Args:
@@ -44,9 +44,10 @@ def tell_apart(
         (pieces, d).
     """
     plain = torch.from_numpy(np.asarray(vectors, np.float32))
-    median = plain.norm(dim=1).median()
-    if len(requests) < 2 or not median:
+    if len(requests) < 2 or not plain.any():
         return plain.numpy()
+    lengths = plain.norm(dim=1)
+    median = lengths[lengths > 0].median()
     given = plain / median
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

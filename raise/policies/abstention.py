@@ -95,4 +95,5 @@ class ValueAbstention:
         if ranking.spread:
             below = NormalDist().cdf((self.min_gain - gain) / ranking.spread)
             confidence = below if enough else 1 - below
-        return Verdict(enough, f"the best question is expected to add {gain:+.3f} points", confidence)
+        whose = "" if self.by is None else " by the distilled policy"
+        return Verdict(enough, f"the best question is expected{whose} to add {gain:+.3f} points", confidence)

@@ -203,6 +203,14 @@ def _brief(value: object) -> str:
     return f"`{_line(text).replace('`', chr(39))}`"
 
 
+def _encoder_learned(parts: PolicyParts) -> bool:
+    """Whether a static encoder learned from training queries and their other wordings."""
+    data, settings = (parts.provenance.get(name) for name in ("data", "distill"))
+    if parts.encoder.name != "static" or not (isinstance(data, dict) and isinstance(settings, dict)):
+        return False
+    return bool(data.get("queries_with_other_wordings") and settings.get("contrast"))
+
+
 def _limits(parts: PolicyParts, simulated: bool, more: Sequence[str]) -> list[str]:
     lines = [
         "It decides what to ask, not what to answer, and detects no emergency: handle these before it is asked.",
@@ -222,8 +230,8 @@ def _limits(parts: PolicyParts, simulated: bool, more: Sequence[str]) -> list[st
             else []
         ),
         *(
-            ["The word pieces of its encoder may have learned from these queries, and tell which words they hold."]
-            if parts.memory is not None and parts.encoder.name == "static"
+            ["The word pieces of its encoder learned from these queries, and tell which words they hold."]
+            if _encoder_learned(parts)
             else []
         ),
         *(

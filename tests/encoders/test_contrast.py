@@ -88,18 +88,41 @@ def test_a_request_alone_teaches_nothing() -> None:
     np.testing.assert_array_equal(learned, vectors)
 
 
-def test_the_same_seed_gives_the_same_bytes_on_any_number_of_cores() -> None:
+def test_what_all_requests_share_comes_to_count_less() -> None:
     vectors, known, _ = world()
+    lengths = np.linalg.norm(tell_apart(vectors, known, 60, seed=0), axis=1) / np.linalg.norm(vectors, axis=1)
+    own, fillers = lengths[: REQUESTS * OWN], lengths[REQUESTS * OWN : UNMET]
+    assert fillers.max() < 1 < np.median(own)
+
+
+def test_without_a_direction_there_is_nothing_to_learn() -> None:
+    _, known, _ = world()
+    nothing = np.zeros((PIECES, WIDTH), np.float32)
+    np.testing.assert_array_equal(tell_apart(nothing, known, 2, seed=0), nothing)
+    half = world()[0]
+    half[: PIECES // 2 + 5] = 0
+    assert np.isfinite(tell_apart(half, known, 2, seed=0)).all()
+
+
+def test_the_same_seed_gives_the_same_bytes_on_any_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, known, _ = world()
+    threads, randperm = set[int](), torch.randperm
+
+    def watched(count: int) -> torch.Tensor:
+        threads.add(torch.get_num_threads())
+        return randperm(count)
+
+    monkeypatch.setattr(torch, "randperm", watched)
     torch.manual_seed(5)
-    after = torch.get_rng_state()
-    learned = tell_apart(vectors, known, 2, seed=1)
-    assert torch.equal(torch.get_rng_state(), after)
-    threads = torch.get_num_threads()
+    after, before = torch.get_rng_state(), torch.get_num_threads()
+    torch.set_num_threads(2)
     try:
-        torch.set_num_threads(1 if threads > 1 else 2)
-        assert tell_apart(vectors, known, 2, seed=1).tobytes() == learned.tobytes()
+        learned = tell_apart(vectors, known, 2, seed=1)
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
+    assert threads == {1}
+    assert torch.equal(torch.get_rng_state(), after)
+    assert tell_apart(vectors, known, 2, seed=1).tobytes() == learned.tobytes()
     assert tell_apart(vectors, known, 2, seed=2).tobytes() != learned.tobytes()
 
 

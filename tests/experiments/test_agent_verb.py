@@ -503,7 +503,10 @@ def test_a_served_answer_is_streamed_and_an_answer_that_failed_may_be_had_again(
         (["method=random", "policy=x"], ["policy", "not used"]),
         (["method=retrieval"], ["plans"]),
         (["method=static"], ["order"]),
-        (["method={policy: random, abstention: value}"], ["policy=runs/run", "method=random"]),
+        (
+            ["method={policy: random, abstention: value}"],
+            ["policy: abstention 'value'", "policy=runs/run", "another abstention"],
+        ),
         (["method=random", "budget=-1"], ["budget"]),
         (["method=random", "--profile", "nobody"], ["'nobody' is neither a file nor a scenario"]),
         (["method=random", "--profile", "two.jsonl"], ["two.jsonl holds 2 scenarios"]),

@@ -96,10 +96,14 @@ def test_what_a_static_encoder_tells_of_training_queries_is_said() -> None:
         name = "static"
 
     static = Static(SHAPE.query_dimension)
-    said = "- The word pieces of its encoder may have learned from these queries"
-    assert said in policy_card(make_parts(memory=MEMORY, encoder=static))
-    for plain in (make_parts(memory=MEMORY), make_parts(encoder=static)):
-        assert said not in policy_card(plain)
+    said = "- The word pieces of its encoder learned from these queries"
+    reworded, learned = {"data": {"queries_with_other_wordings": 3}}, {"distill": {"contrast": 10}}
+    whole = {**make_parts().provenance, **reworded, **learned}
+    assert said in policy_card(make_parts(encoder=static, provenance=whole))
+    assert said not in policy_card(make_parts(provenance=whole))
+    lacks: list[dict[str, Any]] = [{"data": {}}, {"distill": {"contrast": 0}}]
+    for lacking in lacks:
+        assert said not in policy_card(make_parts(encoder=static, provenance={**whole, **lacking}))
 
 
 def test_the_code_on_the_card_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
