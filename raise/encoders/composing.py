@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 from raise_agent.threads import one_thread
 
+from .pieces import Pieces, flat
+
 _RARE = 300
 """Words are drawn by 1 / (rank + this): vocabularies list frequent words first."""
 _FEWEST_WORDS, _MOST_WORDS = 3, 13
@@ -83,7 +85,7 @@ def learn_pieces(
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         start = before @ _map(_sums(before, texts), aims)
-        pieces = _Pieces(start)
+        pieces = Pieces(start)
         _fit(pieces, texts, aims)
         with torch.no_grad():
             learned = pieces(torch.arange(len(start)))
@@ -93,34 +95,17 @@ def learn_pieces(
             return np.asarray((found / found.norm(dim=1).median()).float().numpy(), np.float32)
 
 
-class _Pieces(nn.Module):
-    """Vectors by number: where they start, moved and scaled."""
-
-    def __init__(self, start: Tensor) -> None:
-        super().__init__()
-        self.start = start
-        self.moved = nn.Embedding(len(start), start.shape[1], sparse=True)
-        self.scaled = nn.Embedding(len(start), 1, sparse=True)
-        nn.init.zeros_(self.moved.weight)
-        nn.init.zeros_(self.scaled.weight)
-
-    def forward(self, numbers: Tensor) -> Tensor:
-        vectors: Tensor = (self.start[numbers] + self.moved(numbers)) * self.scaled(numbers).exp()
-        return vectors
-
-
-def _fit(pieces: _Pieces, texts: Sequence[Sequence[int]], aims: Tensor) -> None:
+def _fit(pieces: Pieces, texts: Sequence[Sequence[int]], aims: Tensor) -> None:
     optimiser = torch.optim.SparseAdam(list(pieces.parameters()), lr=_RATE)
     steps = _EPOCHS * -(-len(texts) // _BATCH)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=steps)
     for _ in range(_EPOCHS):
         for rows in torch.split(torch.randperm(len(texts)), _BATCH):
-            numbers, text_of = _flat([texts[row] for row in rows.tolist()])
-            sums = torch.zeros(len(rows), aims.shape[1]).index_add(0, text_of, pieces(numbers))
+            sums, far = pieces.sums([texts[row] for row in rows.tolist()])
             apart = 1 - nn.functional.cosine_similarity(sums, aims[rows]).mean()
-            loss = apart + _STAY * pieces.moved(numbers).square().sum() / len(rows)
+            loss = apart + _STAY * far
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()  # type: ignore[no-untyped-call]
             schedule.step()
 
@@ -137,12 +122,6 @@ def _sums(vectors: Tensor, texts: Sequence[Sequence[int]]) -> Tensor:
     """(m, d): of each text, its pieces' vectors added up."""
     sums = torch.zeros(len(texts), vectors.shape[1])
     for rows in torch.split(torch.arange(len(texts)), 1024):
-        numbers, text_of = _flat([texts[row] for row in rows.tolist()])
+        numbers, text_of = flat([texts[row] for row in rows.tolist()])
         sums[rows] = torch.zeros(len(rows), vectors.shape[1]).index_add(0, text_of, vectors[numbers])
     return sums
-
-
-def _flat(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """All pieces of these texts, and for each the text it is of."""
-    lengths = torch.tensor([len(text) for text in texts])
-    return torch.tensor([number for text in texts for number in text]), torch.repeat_interleave(lengths)

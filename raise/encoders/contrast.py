@@ -17,13 +17,15 @@ from torch import Tensor, nn
 
 from raise_agent.threads import one_thread
 
+from .pieces import Pieces, Text
+
 _TEMPERATURE = 0.1
 _BATCH, _RATE = 128, 1e-3
 _STAY = 1e-2
 """Penalty on the square of what a piece has moved, each time it is met."""
 
-Request = Sequence[Sequence[int]]
-"""Its wordings, two or more, each as numbers of pieces, one or more."""
+Request = Sequence[Text]
+"""Its wordings, two or more, each of one piece or more."""
 
 
 def tell_apart(
@@ -48,27 +50,15 @@ def tell_apart(
         return plain.numpy()
     lengths = plain.norm(dim=1)
     median = lengths[lengths > 0].median()
-    given = plain / median
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        moved, scaled = (nn.Embedding(len(given), width, sparse=True) for width in (given.shape[1], 1))
-        for learned in (moved, scaled):
-            nn.init.zeros_(learned.weight)
-        optimiser = torch.optim.SparseAdam([moved.weight, scaled.weight], lr=_RATE)
-
-        def directions(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-            """(texts, d) unit vectors, and how far the pieces have moved."""
-            numbers = torch.tensor([number for text in texts for number in text])
-            text_of = torch.repeat_interleave(torch.tensor([len(text) for text in texts]))
-            pieces = (given[numbers] + moved(numbers)) * scaled(numbers).exp()
-            sums = torch.zeros(len(texts), given.shape[1]).index_add(0, text_of, pieces)
-            return nn.functional.normalize(sums, dim=1), moved(numbers).square().sum() / len(texts)
-
+        pieces = Pieces(plain / median)
+        optimiser = torch.optim.SparseAdam(list(pieces.parameters()), lr=_RATE)
         for _ in range(passes):
             for rows in torch.split(torch.randperm(len(requests)), _BATCH):
-                drawn = [_two_of(requests[row]) for row in rows.tolist()]
-                (first, far), (second, away) = (directions([pair[side] for pair in drawn]) for side in (0, 1))
-                alike = first @ second.T / _TEMPERATURE
+                drawn = zip(*(_two_of(requests[row]) for row in rows.tolist()), strict=True)
+                (first, far), (second, away) = (pieces.sums(texts) for texts in drawn)
+                alike = nn.functional.normalize(first, dim=1) @ nn.functional.normalize(second, dim=1).T / _TEMPERATURE
                 own = torch.arange(len(rows))
                 told = nn.functional.cross_entropy(alike, own) + nn.functional.cross_entropy(alike.T, own)
                 loss = told / 2 + _STAY * (far + away)
@@ -76,10 +66,11 @@ def tell_apart(
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()  # type: ignore[no-untyped-call]
         with torch.no_grad():
-            learned_vectors: Tensor = (plain + median * moved.weight) * scaled.weight.exp()
-            return np.asarray(learned_vectors.numpy(), np.float32)
+            # The start as it was given, so that what was not met keeps its bytes.
+            learned: Tensor = (plain + median * pieces.moved.weight) * pieces.scaled.weight.exp()
+            return np.asarray(learned.numpy(), np.float32)
 
 
-def _two_of(wordings: Request) -> tuple[Sequence[int], Sequence[int]]:
+def _two_of(wordings: Request) -> tuple[Text, Text]:
     first, second = torch.randperm(len(wordings))[:2].tolist()
     return wordings[first], wordings[second]
