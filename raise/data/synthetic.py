@@ -44,7 +44,8 @@ class StockQuery:
     other_words: str
     """The same request as somebody else might put it, who shares hardly a word with it; for evaluation alone."""
     paraphrases: tuple[str, ...]
-    """The same request as the simulated writer puts it, in words that are mostly neither of the two; for training."""
+    """The same request as the simulated writer puts it, one to four times, for training; in words that were written
+    without sight of ``other_words`` and together share no more with them than the query does."""
 
 
 @cache

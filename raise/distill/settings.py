@@ -29,7 +29,7 @@ class DistillSettings:
     memory: int = 1024
     """Most queries of training whose vectors the policy keeps, to recall what was found for them; 0 keeps none, and
     the network reads the query's vector instead."""
-    wordings: int = 2
+    wordings: int = 4
     """In how many other words the writer puts each query of training, one call a query, so that the memory knows it
     better in yet others; 0 to 8, 0 asks for none. Without a memory none are asked for."""
     contrast: int = 10

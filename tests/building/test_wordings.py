@@ -40,7 +40,7 @@ def written(texts: Mapping[str, Any]) -> Scripted:
 def test_every_query_is_put_in_other_words_in_one_call(in_flight: int) -> None:
     writer = Scripted(in_flight=in_flight, seconds=0.002)
     done: list[int] = []
-    found = write_wordings(QUERIES, writer, 2, done.append)
+    found = write_wordings(QUERIES, writer, 4, done.append)
     assert found.of == {query: PARAPHRASES[query] for query in QUERIES}
     assert list(found.of) == QUERIES
     assert found.missing == {}
