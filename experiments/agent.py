@@ -133,12 +133,12 @@ def _distilled(cfg: DictConfig, method: str | AgentMethod) -> AcquisitionPolicy 
         if cfg.policy is not None:
             raise ConfigError(f"policy: {cfg.policy} is not used by method {method.policy!r}; leave one of them out")
         return None
-    if cfg.policy is None and isinstance(method, AgentMethod) and method.policy != "distilled":
-        raise ConfigError(
-            f"policy: abstention {method.abstention!r} stops by what a distilled policy expects: give its folder, such "
-            "as policy=runs/run/.../policy, or another abstention"
-        )
     if cfg.policy is None:
+        if isinstance(method, AgentMethod) and method.policy != "distilled":
+            raise ConfigError(
+                f"policy: abstention {method.abstention!r} stops by what a distilled policy expects: give its folder, "
+                "such as policy=runs/run/.../policy, or another abstention"
+            )
         raise ConfigError(
             "policy: give the folder of a policy, such as policy=runs/run/.../policy (`raise-agent run` makes one), "
             "or another method, such as method=random"

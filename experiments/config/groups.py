@@ -243,6 +243,12 @@ class EvaluationConfig:
     """Whether what ``distilled`` says of its questions is held against what they bring."""
     steps: bool = MISSING
     """Whether every method is scored after each of its questions, not only at its end."""
+
+
+@dataclass
+class GivenEvaluationConfig(EvaluationConfig):
+    """The same, where policy and plans are given."""
+
     policy: str | None = None
     """Folder of the policy to evaluate."""
     plans: str | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from .groups import AttributesConfig, DistillConfig, EvaluationConfig, LimitsConfig, RunnerConfig
+from .groups import AttributesConfig, DistillConfig, EvaluationConfig, GivenEvaluationConfig, LimitsConfig, RunnerConfig
 
 
 @dataclass
@@ -73,7 +73,7 @@ class EvaluateConfig(CommonConfig):
     planner: Any = MISSING
     encoder: Any = MISSING
     """Of ``retrieval``."""
-    evaluate: EvaluationConfig = field(default_factory=EvaluationConfig)
+    evaluate: GivenEvaluationConfig = field(default_factory=GivenEvaluationConfig)
 
 
 @dataclass
@@ -103,6 +103,7 @@ class ReproducePlanningConfig(RunConfig, ReproduceConfig):
 
     training: int | None = MISSING
     """Most training scenarios, validation ones in proportion; null takes all."""
+    evaluate: GivenEvaluationConfig = field(default_factory=GivenEvaluationConfig)
 
 
 @dataclass

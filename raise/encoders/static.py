@@ -73,14 +73,20 @@ class StaticEncoder:
     def telling_apart(self, requests: Sequence[Sequence[str]], passes: int, seed: int) -> StaticEncoder:
         """One of the same pieces, to which wordings of one request are more alike than those of others.
 
-        Needs torch; takes seconds for a thousand requests.
+        Takes seconds for a thousand requests.
 
         Args:
             requests: wordings of each; of those that have two or more it learns.
             passes: over all of them (see ``contrast``).
             seed: of what is drawn.
+
+        Raises:
+            MissingExtraError: torch is missing.
         """
-        from .contrast import tell_apart
+        try:
+            from .contrast import tell_apart
+        except ImportError as error:
+            raise MissingExtraError("telling requests apart", "research") from error
 
         cut = [[numbers for text in wordings if (numbers := self._model.numbers(text))] for wordings in requests]
         vectors = tell_apart(self._model.vectors, [texts for texts in cut if len(texts) > 1], passes, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import torch
 from raise_agent.encoders import load_encoder, save_encoder
 from raise_agent.encoders.contrast import tell_apart
 from raise_agent.encoders.static import StaticEncoder
+from raise_agent.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -142,6 +144,16 @@ def test_an_encoder_that_learned_is_another_and_travels_like_any(encoder: Static
     assert np.linalg.norm(learned.encode(texts), axis=1) == pytest.approx(1.0)
     save_encoder(learned, tmp_path / "learned")
     assert np.array_equal(load_encoder(tmp_path / "learned").encode(texts), learned.encode(texts))
+
+
+def test_without_torch_the_extra_that_brings_it_is_named(
+    encoder: StaticEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("contrast", "pieces"):
+        monkeypatch.delitem(sys.modules, f"raise_agent.encoders.{module}")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"^telling requests apart needs .*'raise-agent\[research\]'$"):
+        encoder.telling_apart([["my job", "job"]], 1, seed=0)
 
 
 def test_a_policy_keeps_what_a_static_encoder_learned_of_its_queries(cli: Cli, tmp_path: Path, network: Path) -> None:

@@ -212,6 +212,7 @@ def test_with_everything_unscored_no_number_is_made_up(cli: Cli, tmp_path: Path)
         (["run", "distill.epochs=0"], ["distill.epochs must be 1 or more"]),
         (["run", "evaluate.methods=[mcst]"], ["unknown method 'mcst'", "did you mean 'mcts'"]),
         (["run", "evaluate.decline=2"], ["evaluate.decline"]),
+        (["run", "evaluate.policy=none"], ["no setting 'policy' in evaluate"]),
         (["distill", "data.n=20"], ["no evaluation of these", "raise-agent plan"]),
         (["evaluate", "data.n=20"], ["evaluate.policy"]),
         (["evaluate", "data.n=20", "evaluate.policy=none"], ["none: no such folder"]),
