@@ -93,7 +93,7 @@ def asks_the_writer(cfg: DictConfig, wanted: bool) -> bool:
         wanted: whether ``distill`` asks for other wordings.
     """
     # An experiment that is given a policy distils none.
-    return wanted and not ("experiment" in cfg and "evaluate" in cfg and cfg.evaluate.get("policy"))
+    return wanted and not ("evaluate" in cfg and cfg.evaluate.get("policy"))
 
 
 class _Limited:
