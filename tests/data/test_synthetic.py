@@ -636,6 +636,11 @@ def test_training_knows_the_words_held_out_no_better_than_queries_do() -> None:
     assert max(known) < 0.45
 
 
+def test_every_paraphrase_is_put_in_other_words_than_its_query() -> None:
+    for stocked in query_stock():
+        assert all(alike(words(text), words(stocked.query)) < 0.45 for text in stocked.paraphrases), stocked.query
+
+
 def test_most_queries_have_three_paraphrases_or_four() -> None:
     counts = [len(stocked.paraphrases) for stocked in query_stock()]
     assert set(counts) == {1, 2, 3, 4}
