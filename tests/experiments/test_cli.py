@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
+import os
 import re
 import signal
 import sqlite3
@@ -14,7 +17,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -301,6 +304,38 @@ def test_a_run_stopped_from_outside_goes_on_to_the_same_plans(
     assert _finished(tmp_path / "s.sqlite") == total
     assert json.loads((tmp_path / "resumed/plan.json").read_text())["tally"]["scored"] == total - kept
     assert re.search(rf"{total - kept:,} evaluations", done.stderr)
+
+
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN], ids=["in front", "in a script"])
+def test_a_verb_told_to_end_in_the_middle_of_a_task_ends_all_tasks_in_order(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], before: Any
+) -> None:
+    ended: list[str] = []
+
+    async def work(name: str, busy: bool) -> None:
+        try:
+            if busy:
+                os.kill(os.getpid(), signal.SIGTERM)
+                ended.append("the step in which it came is finished")
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            ended.append(name)
+            raise
+
+    async def both() -> None:
+        await asyncio.gather(work("waiting", busy=False), work("busy", busy=True))
+
+    monkeypatch.setattr("raise_agent.experiments.doctor.main", lambda: asyncio.run(both()))
+    kept = signal.signal(signal.SIGINT, before)
+    try:
+        assert main(["doctor"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, kept)
+    assert ended[0] == "the step in which it came is finished"
+    assert sorted(ended[1:]) == ["busy", "waiting"]
+    gc.collect()
+    assert capsys.readouterr().err == "\nraise-agent: stopped; nothing was under way\n"
 
 
 def test_values_and_queries_reach_no_output_but_the_data_files(cli: Cli, tmp_path: Path) -> None:
