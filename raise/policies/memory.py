@@ -26,6 +26,11 @@ STEEPEST, LARGEST = 1000.0, 1e6
 """Most that a bandwidth or concentration, and an effect or what was found, may be; beyond, sums could overflow."""
 ARRAYS, SETTINGS = ("vectors", "effects", "found"), ("bandwidth", "concentration", "recurrence")
 """What a memory is made of."""
+_SPARSE = 4
+"""How many times as many numbers a vector must have as are not zero, for the others to be left out, as in hashing."""
+_ALONE = 9216
+"""Numbers of a matrix that BLAS multiplies by a vector on the calling thread, whichever BLAS it is. For larger ones it
+may wake other threads, and then waits milliseconds where the processor's other cores are busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +87,26 @@ class Recollection:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
+        count, dimension = memory.vectors.shape
+        rows = max(1, _ALONE // dimension)
+        self._blocks = np.zeros((-(-count // rows), rows, dimension), np.float32)
+        self._blocks.reshape(-1, dimension)[:count] = memory.vectors
+        self._by_number = np.ascontiguousarray(memory.vectors.T)
         self._effects = np.ascontiguousarray(memory.effects.T, np.float64)
         self._found = np.ascontiguousarray(memory.found.T, np.float64)
 
     def recall(self, query: Array) -> Array:
         """(1, f): what is recalled for a query's vector, (1, d)."""
         memory = self._memory
-        nearness = np.asarray(memory.vectors @ query[0], np.float64)
+        nearness = self._nearness(query[0]).astype(np.float64)
         new = self._effects @ np.exp(memory.bandwidth * (nearness - 1.0))
         likely = np.exp(memory.concentration * (nearness - nearness.max()))
         met = (self._found @ likely) / likely.sum()
         return np.asarray((memory.recurrence * met + (1.0 - memory.recurrence) * new)[None], np.float32)
+
+    def _nearness(self, query: Array) -> Array:
+        """(m,): cosines with the queries of training."""
+        used = np.flatnonzero(query)
+        if _SPARSE * len(used) < len(query):
+            return np.asarray(query[used] @ self._by_number[used])
+        return np.asarray((self._blocks @ query).ravel()[: len(self._memory.vectors)])

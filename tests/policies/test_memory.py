@@ -10,7 +10,7 @@ import pytest
 
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import PolicyError
-from raise_agent.policies.memory import Recollection
+from raise_agent.policies.memory import Memory, Recollection
 
 from .support import MEMORY, QUERY, SHAPE, TRAINED_ON, make_policy
 
@@ -44,6 +44,25 @@ def test_the_steepest_memory_recalls_what_was_found_for_the_nearest(query: str) 
     nearness = (memory.vectors @ vector[0]).astype(float)
     expected = memory.found[nearness > nearness.max() - 1e-6].mean(axis=0) * memory.recurrence
     np.testing.assert_allclose(Recollection(memory).recall(vector)[0], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("not_zero", [0, 1, 40, 127, 128, 512])
+@pytest.mark.parametrize("kept", [1, 17, 18, 19, 700])
+def test_all_queries_kept_count_whatever_their_number_and_however_many_numbers_are_zero(
+    kept: int, not_zero: int
+) -> None:
+    rng = np.random.default_rng(kept)
+    vectors = rng.normal(size=(kept + 1, 512))
+    vectors[-1, rng.permutation(512)[not_zero:]] = 0.0
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    effects, found = rng.normal(size=(2, kept, 7))
+    taught = vectors[:-1].astype(np.float32), effects.astype(np.float32), found.astype(np.float32)
+    memory = Memory(*taught, bandwidth=3.0, concentration=30.0, recurrence=0.4)
+    cosines = vectors[:-1] @ vectors[-1]
+    likely = np.exp(30.0 * cosines)
+    expected = 0.4 * likely @ found / likely.sum() + 0.6 * np.exp(3.0 * (cosines - 1.0)) @ effects
+    recalled = Recollection(memory).recall(vectors[-1:].astype(np.float32))
+    np.testing.assert_allclose(recalled[0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_policy_reads_what_is_recalled_in_place_of_the_vector() -> None:
