@@ -114,9 +114,10 @@ class AttributeTable:
     @cached_property
     def _index(self) -> dict[str, int]:
         return {
-            _normalised(spelling): index
+            known: index
             for index, attribute in enumerate(self.attributes)
             for spelling in (attribute.key, attribute.name, *attribute.aliases)
+            for known in (spelling, _normalised(spelling))
         }
 
     @cached_property
@@ -125,7 +126,8 @@ class AttributeTable:
 
     def find(self, spelling: str) -> int | None:
         """Index of the attribute with this key, name or alias; None where there is none."""
-        return self._index.get(_normalised(spelling))
+        found = self._index.get(spelling)
+        return self._index.get(_normalised(spelling)) if found is None else found
 
     def index(self, spelling: str) -> int:
         """Index of the attribute with this key, name or alias.

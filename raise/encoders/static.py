@@ -63,11 +63,11 @@ class StaticEncoder:
         for row, text in zip(encoded, texts, strict=True):
             numbers = self._model.numbers(text)
             if numbers:
-                total = np.add.reduce(self._model.vectors[numbers], axis=0, dtype=np.float64)
-                # Rounded once, whatever order a processor would add in.
-                norm = math.sqrt(math.fsum((total * total).tolist()))
+                total = np.add.reduce(self._model.vectors.take(numbers, axis=0), axis=0, dtype=np.float64)
+                # Added by numpy, not BLAS: in the same order on every processor.
+                norm = math.sqrt(np.add.reduce(total * total))
                 if norm > 0:
-                    np.divide(total, norm, out=row, casting="same_kind")
+                    row[:] = total / norm
         return encoded
 
     def telling_apart(self, requests: Sequence[Sequence[str]], passes: int, seed: int) -> StaticEncoder:

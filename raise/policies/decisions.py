@@ -76,7 +76,7 @@ class Rule:
         """
         now = scores[ANSWER]
         asks = {key: score for key, score in scores.items() if key != ANSWER}
-        best = max(asks, key=lambda key: asks[key]) if asks else None
+        best = max(asks, key=asks.__getitem__) if asks else None
         if best is None or asked >= self.budget:
             return Answer(1.0, scores)
         if asks[best] <= self.floor(now):

@@ -104,13 +104,13 @@ class PolicyNetwork:
 
     def query_part(self, query: Array) -> npt.NDArray[np.float64]:
         """(b, hidden): what queries and the bias give the first layer, before answers are added."""
-        return np.asarray(query @ self._exact["query.weight"] + self._exact["input.bias"])
+        return np.asarray(query.astype(np.float64) @ self._exact["query.weight"] + self._exact["input.bias"])
 
     def answer_part(self, attribute: int, codes: Array) -> npt.NDArray[np.float64]:
-        """(k, hidden): what each of k answers for an attribute adds to the first layer."""
+        """(..., hidden): what answers for an attribute, codes (..., value_dimension), add to the first layer."""
         size = self.shape.value_dimension
         rows = self._exact["value.weight"][attribute * size : (attribute + 1) * size]
-        return np.asarray(codes @ rows + self._exact["mask.weight"][attribute])
+        return np.asarray(codes.astype(np.float64) @ rows + self._exact["mask.weight"][attribute])
 
     def declined_part(self, attribute: int) -> npt.NDArray[np.float64]:
         """(hidden,): what declining adds to the first layer."""

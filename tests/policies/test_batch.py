@@ -120,15 +120,15 @@ def test_a_score_in_the_middle_of_two_roundings_is_rounded_as_if_alone(
     parts = make_parts(random_weights(state))
     policy = AcquisitionPolicy(parts)
     forecast: list[float] = []
-    forward = PolicyNetwork.forward
+    head = PolicyNetwork.head
 
-    def listen(self: PolicyNetwork, *arrays: Any) -> Any:
-        made = forward(self, *arrays)
-        forecast[:] = [float(made.now[0]), float(made.gains[0, KEYS.index("job")])]
+    def listen(self: PolicyNetwork, mixed: Any) -> Any:
+        made = head(self, mixed)
+        forecast[:] = [float(made[0, 0]), float(made[0, 1 + KEYS.index("job")])]
         return made
 
     with monkeypatch.context() as patch:
-        patch.setattr(PolicyNetwork, "forward", listen)
+        patch.setattr(PolicyNetwork, "head", listen)
         policy.decide(query, known)
     now, gain = forecast
     middle = (math.floor((now + gain) * 1e6) - 100_000.5) * 1e-6

@@ -17,9 +17,10 @@ from raise_agent.attributes import Attribute, AttributeTable
 from raise_agent.data.records import Record, from_hub
 from raise_agent.errors import PolicyError, TableError
 from raise_agent.policies import AcquisitionPolicy, Answer, Ask, Decision
+from raise_agent.policies.memory import Memory
 from raise_agent.policies.network import NetworkShape
 
-from .support import KEYS, QUERY, SHAPE, TABLE, constant_policy, make_parts, make_policy, random_weights
+from .support import KEYS, MEMORY, QUERY, SHAPE, TABLE, constant_policy, make_parts, make_policy, random_weights
 
 RANDOM = make_policy(random_weights(1))
 EAGER = constant_policy(3.0, (0.1, 0.4, 0.3, 0.2))
@@ -46,6 +47,22 @@ def test_asks_what_is_expected_to_bring_most() -> None:
     assert decision.attribute == TABLE[1]
     assert decision.question == "What do you do?"
     assert decision.scores == pytest.approx({"answer": 3.0, "mood": 3.1, "job": 3.4, "sleep": 3.3, "fear": 3.2})
+
+
+@pytest.mark.parametrize("memory", [None, MEMORY], ids=["vector", "memory"])
+def test_scores_are_the_forecast_of_the_whole_network_whether_answers_were_met_before_or_not(
+    memory: Memory | None,
+) -> None:
+    policy = make_policy(random_weights(3), memory=memory)
+    story = "a very long story " * 9
+    for known in ({"mood": "low"}, {"mood": None}, {"job": "nurse", "mood": story}, {"mood": "low", "job": None}) * 2:
+        forecast = policy.network.forward(**policy.inputs(QUERY, known))
+        scores = dict(policy.decide(QUERY, known).scores)
+        now = float(forecast.now[0])
+        assert scores.pop("answer") == pytest.approx(now, abs=1e-6)
+        assert scores.keys() == set(KEYS) - known.keys()
+        for key, score in scores.items():
+            assert score == pytest.approx(now + forecast.gains[0, KEYS.index(key)], abs=1e-6)
 
 
 def test_ties_go_to_the_first_attribute_of_the_table() -> None:
