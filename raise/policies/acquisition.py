@@ -12,7 +12,6 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,6 @@ Bits = npt.NDArray[np.bool_]
 
 _SAME = 1e-4
 """How far a golden score may lie from the one made here."""
-_REMEMBERED, _SHORT = 4096, 40
-"""Answers whose part in the network is remembered: how many, and up to how many characters. A few MB at most."""
 
 
 class SimulatedPolicyWarning(UserWarning):
@@ -66,7 +63,6 @@ class AcquisitionPolicy:
         self._network = PolicyNetwork(parts.shape, parts.weights)
         self._recollection = None if parts.memory is None else Recollection(parts.memory)
         self._value_encoder = parts.value_encoder
-        self._remembered = lru_cache(_REMEMBERED)(self._part)
         self._rule = Rule(parts.table, parts.budget, parts.min_gain, parts.gain_spread, parts.gain_share)
         self._golden = tuple((query, dict(known)) for query, known in golden_inputs)
 
@@ -402,9 +398,13 @@ class AcquisitionPolicy:
     def _scores(self, query: Array, answers: Mapping[int, str | None]) -> dict[str, float]:
         """Expected score less cost of each question left, and of answering now; ``query`` is one vector, (1, d)."""
         mixed = self._network.query_part(query)
-        for index, value in answers.items():
-            short = value is None or len(value) <= _SHORT
-            mixed += self._remembered(index, value) if short else self._part(index, value)
+        # In table order: sums in another order would be rounded otherwise.
+        for index in sorted(answers):
+            value = answers[index]
+            if value is None:
+                mixed += self._network.declined_part(index)
+            else:
+                mixed += self._network.answer_part(index, self._value_encoder.encode([value])[0])
         now, *gains = self._network.head(mixed)[0].tolist()
         # Adding zero makes one of the two zeros.
         scores = {ANSWER: round(now, DIGITS) + 0.0}
@@ -412,12 +412,6 @@ class AcquisitionPolicy:
             if index not in answers:
                 scores[key] = round(now + gain - cost, DIGITS) + 0.0
         return scores
-
-    def _part(self, index: int, value: str | None) -> npt.NDArray[np.float64]:
-        """(hidden,): what an answer, or None for one that was declined, adds to the network's first layer."""
-        if value is None:
-            return self._network.declined_part(index)
-        return self._network.answer_part(index, self._value_encoder.encode([value])[0])
 
     def _arrays(self, answers: Mapping[int, str | None]) -> tuple[Array, Bits, Bits]:
         """Codes of the answers, (1, n, v), and marks of what was answered and what was declined, (1, n)."""

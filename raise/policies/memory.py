@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -29,8 +30,8 @@ ARRAYS, SETTINGS = ("vectors", "effects", "found"), ("bandwidth", "concentration
 _SPARSE = 4
 """How many times as many numbers a vector must have as are not zero, for the others to be left out, as in hashing."""
 _ALONE = 9216
-"""Numbers of a matrix that BLAS multiplies by a vector on the calling thread, whichever BLAS it is. For larger ones it
-may wake other threads, and then waits milliseconds where the processor's other cores are busy."""
+"""From so many numbers on, a matrix may be multiplied by a vector on several threads (OpenBLAS 0.3.23; from 460,800 on
+in 0.3.31), and where the processor's cores are busy that waits milliseconds for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,6 @@ class Recollection:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        count, dimension = memory.vectors.shape
-        rows = max(1, _ALONE // dimension)
-        self._blocks = np.zeros((-(-count // rows), rows, dimension), np.float32)
-        self._blocks.reshape(-1, dimension)[:count] = memory.vectors
-        self._by_number = np.ascontiguousarray(memory.vectors.T)
         self._effects = np.ascontiguousarray(memory.effects.T, np.float64)
         self._found = np.ascontiguousarray(memory.found.T, np.float64)
 
@@ -110,3 +106,17 @@ class Recollection:
         if _SPARSE * len(used) < len(query):
             return np.asarray(query[used] @ self._by_number[used])
         return np.asarray((self._blocks @ query).ravel()[: len(self._memory.vectors)])
+
+    @cached_property
+    def _by_number(self) -> Array:
+        """(d, m): for vectors most of whose numbers are zero."""
+        return np.ascontiguousarray(self._memory.vectors.T)
+
+    @cached_property
+    def _blocks(self) -> Array:
+        """(blocks, rows, d): all queries, and zeros in the end."""
+        count, dimension = self._memory.vectors.shape
+        rows = max(1, (_ALONE - 1) // dimension)
+        blocks = np.zeros((-(-count // rows), rows, dimension), np.float32)
+        blocks.reshape(-1, dimension)[:count] = self._memory.vectors
+        return blocks

@@ -61,8 +61,12 @@ def test_all_queries_kept_count_whatever_their_number_and_however_many_numbers_a
     cosines = vectors[:-1] @ vectors[-1]
     likely = np.exp(30.0 * cosines)
     expected = 0.4 * likely @ found / likely.sum() + 0.6 * np.exp(3.0 * (cosines - 1.0)) @ effects
-    recalled = Recollection(memory).recall(vectors[-1:].astype(np.float32))
+    recollection = Recollection(memory)
+    recalled = recollection.recall(vectors[-1:].astype(np.float32))
     np.testing.assert_allclose(recalled[0], expected, rtol=1e-4, atol=1e-5)
+    assert ("_by_number" in vars(recollection)) == (not_zero < 128), "zeros are left out where they are most numbers"
+    if not_zero >= 128:
+        assert max(block.size for block in recollection._blocks) < 9216, "a product that may wake other threads"
 
 
 def test_a_policy_reads_what_is_recalled_in_place_of_the_vector() -> None:
