@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import sys
@@ -15,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from raise_agent.errors import ConfigError, ModelError
+from raise_agent.looping import run
 from raise_agent.models.served.doctor import Report, ServerReport, examine
 from raise_agent.models.served.features import Finding, State
 from raise_agent.models.served.throughput import Throughput
@@ -48,7 +48,7 @@ def main(cfg: DictConfig) -> None:
     settings = served_settings(cfg.llm)
     settings.check()
     with server(cfg.llm, folder):
-        report = asyncio.run(examine(settings, table, cfg.seconds, _tell))
+        report = run(examine(settings, table, cfg.seconds, _tell))
     _write(folder, as_data(report))
     print(shown(report))
     print(f"\nReport: {folder / 'doctor.json'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import importlib
 import os
@@ -42,21 +41,11 @@ def slug(text: str) -> str:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        # As Ctrl-C: an event loop then ends its tasks and connections in order.
-        signal.raise_signal(signal.SIGINT)
-        return
-    # Ctrl-C is ignored, as in a script's background job, and an event loop has no handler of its own then.
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        raise KeyboardInterrupt from None
-    # Between two steps of its tasks: raised in the middle of one, it would tear what the loop has under way.
-    loop.call_soon_threadsafe(_stop)
-
-
-def _stop() -> None:
-    raise KeyboardInterrupt
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As in a script's background job.
+        raise KeyboardInterrupt
+    # As Ctrl-C: an event loop then ends its tasks and connections in order.
+    signal.raise_signal(signal.SIGINT)
 
 
 _KEYS = {

@@ -21,6 +21,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from raise_agent.errors import LimitReachedError
+from raise_agent.looping import run
 from raise_agent.models.base import (
     Evaluation,
     EvaluationRequest,
@@ -252,7 +253,7 @@ class Runner:
         """
         self._spending = None if evaluations is None else Spending(evaluations, len(tasks), evenly)
         with _rare_collection():
-            return asyncio.run(self._run(tasks, origin))
+            return run(self._run(tasks, origin))
 
     async def _run(self, tasks: Sequence[Task[Found]], origin: str) -> list[Found]:
         asyncio.get_running_loop().set_exception_handler(_tell_unless_interrupted)

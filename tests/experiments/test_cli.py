@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from raise_agent import AcquisitionPolicy, Answer, Ask
 from raise_agent.experiments.main import main
+from raise_agent.looping import run
 from tests.conftest import commands
 
 if TYPE_CHECKING:
@@ -306,34 +307,41 @@ def test_a_run_stopped_from_outside_goes_on_to_the_same_plans(
     assert re.search(rf"{total - kept:,} evaluations", done.stderr)
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["amid", "last step"])
 @pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN], ids=["in front", "in a script"])
 def test_a_verb_told_to_end_in_the_middle_of_a_task_ends_all_tasks_in_order(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], before: Any
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], before: Any, last: bool
 ) -> None:
     ended: list[str] = []
 
-    async def work(name: str, busy: bool) -> None:
+    async def wait() -> None:
         try:
-            if busy:
-                os.kill(os.getpid(), signal.SIGTERM)
-                ended.append("the step in which it came is finished")
             await asyncio.Event().wait()
-        except asyncio.CancelledError:
+        finally:
             await asyncio.sleep(0)
-            ended.append(name)
-            raise
+            ended.append("the other task")
 
-    async def both() -> None:
-        await asyncio.gather(work("waiting", busy=False), work("busy", busy=True))
+    async def work() -> None:
+        other = asyncio.create_task(wait())
+        try:
+            await asyncio.sleep(0)
+            os.kill(os.getpid(), signal.SIGTERM)
+            ended.append("the step in which it came")
+            if not last:
+                await other
+        finally:
+            if not last:
+                await asyncio.sleep(0)
+            ended.append("the task")
 
-    monkeypatch.setattr("raise_agent.experiments.doctor.main", lambda: asyncio.run(both()))
+    monkeypatch.setattr("raise_agent.experiments.doctor.main", lambda: run(work()))
     kept = signal.signal(signal.SIGINT, before)
     try:
         assert main(["doctor"]) == 130
     finally:
         signal.signal(signal.SIGINT, kept)
-    assert ended[0] == "the step in which it came is finished"
-    assert sorted(ended[1:]) == ["busy", "waiting"]
+    assert ended[0] == "the step in which it came"
+    assert sorted(ended[1:]) == ["the other task", "the task"]
     gc.collect()
     assert capsys.readouterr().err == "\nraise-agent: stopped; nothing was under way\n"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from raise_agent.attributes import AttributeTable
 from raise_agent.errors import ModelError
+from raise_agent.looping import run
 from raise_agent.models.base import DIMENSIONS, RankRequest
 from raise_agent.scenario import Disclosure, Profile, Scenario
 from raise_agent.subsets import full_mask
@@ -139,7 +139,7 @@ def connect(settings: ServedSettings, table: AttributeTable) -> ServedRoles:
         finally:
             await client.aclose()
 
-    return asyncio.run(connected())
+    return run(connected())
 
 
 async def _connect(client: Client, settings: ServedSettings, table: AttributeTable) -> ServedRoles:
