@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raise_agent.agent.danger import danger
-from raise_agent.agent.urgent import urgent
+from raise_agent.agent.urgent import urgent, urgent_reply
+from raise_agent.attributes import penguin_table
 
 MESSAGES = Path(__file__).resolve().parent.parent / "tests" / "agent" / "messages"
 SPLITS = ("development", "held_out")
@@ -75,6 +76,24 @@ def table(name: str, heading: str, splits: Sequence[str]) -> None:
         )
 
 
+def self_harm() -> None:
+    """Replies to whether somebody ever hurt themselves, read by themselves and as replies."""
+    table = penguin_table()
+    asked = table[table.index("self_harm")]
+    alarms: dict[tuple[bool, str], list[tuple[bool, bool]]] = defaultdict(list)
+    for row in map(json.loads, (MESSAGES / "self_harm_replies.jsonl").read_text(encoding="utf-8").splitlines()):
+        for kind in (row["kind"], "all"):
+            both = urgent(row["text"]) is not None, urgent_reply(row["text"], asked) is not None
+            alarms[not row["urgent"], kind].append(both)
+    print("\n| self_harm_replies.jsonl | urgent | n | alarms by itself | as a reply | share [95 %] |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    for (harmless, kind), hits in sorted(alarms.items(), key=lambda item: (item[0][1] == "all", item[0])):
+        n, alone, replied = len(hits), sum(one for one, _ in hits), sum(one for _, one in hits)
+        low, high = wilson(replied, n)
+        said = "no" if harmless else "yes"
+        print(f"| {kind} | {said} | {n} | {alone} | {replied} | {replied / n:.1%} [{low:.1%}, {high:.1%}] |")
+
+
 def misses() -> None:
     """The messages of the development split that the rule gets wrong, those furthest off first."""
     for name, sign in (("urgent", 1), ("dark", -1)):
@@ -97,6 +116,7 @@ def main() -> None:
     table("dark", "false alarms", arguments.splits)
     table("replies", "alarms", arguments.splits)
     table("volunteered", "alarms", arguments.splits)
+    self_harm()
     print(f"\nAn ordinary message of {len(ORDINARY.split())} words: {microseconds(ORDINARY, 2000):.0f} microseconds")
 
 

@@ -72,8 +72,10 @@ def shown(settings: ServedSettings, table: AttributeTable) -> str:
         identity = prompt.identity
         heading = f"=== {role}: {prompt.name}, version {identity['version']}, digest {identity['digest']}"
         parts.append(f"{heading}\n    {modes[role]}\n\n{_messages(requests[role])}")
-    watching = _messages([agent.look_out(_SAID)])
-    return "\n\n".join([*parts, f"=== agent, looking out for danger: a request for each message\n\n{watching}"])
+    watching = _messages([agent.look_out(_SAID, table[0].question)])
+    return "\n\n".join(
+        [*parts, f"=== agent, looking out for danger: a request for each message, here a reply\n\n{watching}"]
+    )
 
 
 _SAID = "I am tired of all this."

@@ -27,7 +27,7 @@ from raise_agent.text import well_formed
 from .danger import Family
 from .replies import read_reply
 from .statements import volunteered
-from .urgent import HELP, Urgent, urgent
+from .urgent import HELP, Urgent, urgent, urgent_reply
 
 FORMAT = 1
 _CONTEXT = 8
@@ -49,8 +49,8 @@ class Responder(Protocol):
         """The answer, piece by piece; ``known`` holds answers by attribute key, None where declined."""
 
 
-Watch = Callable[[str], Urgent | None]
-"""Says of a message whether it is urgent."""
+Watch = Callable[[str, str | None], Urgent | None]
+"""Says of a message, and of the question that it replies to or None, whether it is urgent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +258,9 @@ class Conversation:
     def _hear(self, text: str, about: Attribute | None) -> None:
         agent, table = self._agent, self._agent._reads
         self._turn = None
-        self._urgent = urgent(text) or (agent.watch(text) if agent.watch is not None else None)
+        self._urgent = urgent(text) if about is None else urgent_reply(text, about)
+        if self._urgent is None and agent.watch is not None:
+            self._urgent = agent.watch(text, None if about is None else about.question)
         if self._urgent is not None and about is not None:
             self._since_urgent.append(self.query)
         if self._urgent is not None or self._since_urgent:

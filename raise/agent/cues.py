@@ -12,7 +12,8 @@ its part ``names``. For each attribute and value:
 
 Beside the values of an attribute: ``no`` and ``yes``, the values of a bare no and yes; ``prefer``, which of several
 values outweighs the others; ``apart``, what no value covers, which keeps a reply in its own words; ``after``, what
-may follow its ``am`` in place of the usual; ``number``, how a number states it.
+may follow its ``am`` in place of the usual; ``number``, how a number states it; ``admits``, a statement that a reply
+may be going on from, as "yes, tonight" does, where it could speak of danger.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ class Cues:
     """What may follow an ``am``, from the next word on."""
     number: Mapping[str, Pattern] = field(default_factory=dict)
     """``am``, ``says`` and ``own`` with the number as group ``n``; empty where "I am 42" does not state it."""
+    admits: str | None = None
+    """What a reply may be going on from that speaks of danger."""
     written: bool = False
     """Whether ``cues.json`` has this attribute."""
 
@@ -114,6 +117,7 @@ def _cues(key: str, name: str, values: tuple[str, ...]) -> Cues:
         prefer=tuple(data.get("prefer", ())),
         after=_bounded([data["after"]]) if "after" in data else None,
         number={kind: _bounded(patterns) for kind, patterns in data.get("number", {}).items()},
+        admits=data.get("admits"),
         written=bool(data),
     )
 

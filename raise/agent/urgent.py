@@ -32,6 +32,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from raise_agent.attributes import Attribute
+
+from .cues import cues_of
 from .danger import Family, danger
 
 Kind = Literal["harm_to_self", "harm_to_others"]
@@ -93,3 +96,16 @@ def urgent(text: str) -> Urgent | None:
     if family is None:
         return None
     return Urgent("harm_to_others" if family == "others" else "harm_to_self", family)
+
+
+def urgent_reply(text: str, asked: Attribute) -> Urgent | None:
+    """What is urgent about a reply, read by itself and as going on from what was asked; None as of ``urgent``.
+
+    >>> from raise_agent.attributes import penguin_table
+    >>> self_harm = penguin_table()[penguin_table().index("self_harm")]
+    >>> urgent_reply("yes, tonight", self_harm)
+    Urgent(kind='harm_to_self', because='intent')
+    >>> urgent_reply("yes, years ago", self_harm)
+    """
+    admits = cues_of(asked).admits
+    return urgent(text) or (None if admits is None else urgent(f"{admits}, {text}"))

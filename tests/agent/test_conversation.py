@@ -135,17 +135,48 @@ def test_what_a_person_said_before_is_known_in_their_next_conversation() -> None
 
 
 def test_a_model_may_watch_beside_the_rule_and_cannot_silence_it() -> None:
-    heard = list[str]()
+    heard = list[tuple[str, str | None]]()
 
-    def watch(text: str) -> Urgent | None:
-        heard.append(text)
+    def watch(text: str, question: str | None) -> Urgent | None:
+        heard.append((text, question))
         return Urgent("harm_to_others", "others") if "xyzzy" in text else None
 
     watched = Agent(ORDER, BudgetAbstention(2), Echo(), watch=watch)
     assert isinstance(watched.start("xyzzy").turn, Ready)
     assert isinstance(watched.start("I am going to kill myself tonight").turn, Ready)
-    assert isinstance(watched.start("Should I go?").turn, Question)
-    assert heard == ["xyzzy", "Should I go?"]
+    talk = watched.start("Should I go?")
+    assert isinstance(talk.turn, Question)
+    question = talk.turn.text
+    assert isinstance(talk.reply("xyzzy, yes"), Ready)
+    assert heard == [("xyzzy", None), ("Should I go?", None), ("xyzzy, yes", question)]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Yes, right now",
+        "yes, tonight",
+        "Yes. I'm about to.",
+        "yes, an hour ago",
+        "Yes, I can't stop",
+        "I'm bleeding",
+        "yes, I cut again last night",
+    ],
+)
+def test_what_is_urgent_as_a_reply_only_is_met_with_help(reply: str) -> None:
+    talk = Agent(StaticPolicy(TABLE, ["self_harm", "age"]), BudgetAbstention(2), Echo()).start("Should I go?")
+    assert asked_of(talk) == "self_harm"
+    turn = talk.reply(reply)
+    assert isinstance(turn, Ready)
+    assert turn.urgent is not None
+    assert turn.urgent.kind == "harm_to_self"
+
+
+@pytest.mark.parametrize("reply", ["yes", "no", "Yes, years ago", "as a teenager, never since", "I'd rather not say"])
+def test_what_lies_behind_a_person_is_no_reason_to_stop_asking(reply: str) -> None:
+    talk = Agent(StaticPolicy(TABLE, ["self_harm", "age"]), BudgetAbstention(2), Echo()).start("Should I go?")
+    talk.reply(reply)
+    assert asked_of(talk) == "age"
 
 
 def test_saved_and_resumed_at_any_point_it_goes_on_the_same() -> None:
@@ -180,7 +211,7 @@ def test_where_a_model_fails_the_conversation_is_as_it_was(part: str) -> None:
                 raise ModelError("the server is gone")
             return super().rank(query, known)
 
-    def watch(text: str) -> Urgent | None:
+    def watch(text: str, question: str | None) -> Urgent | None:
         if part == "watch" and not working:
             raise ModelError("the server is gone")
         return None
@@ -317,7 +348,7 @@ def test_an_urgent_reply_is_no_value_of_what_was_asked_and_only_the_latest_messa
 def test_lone_surrogates_reach_nobody_and_a_saved_one_is_refused() -> None:
     watched: list[str] = []
 
-    def watch(text: str) -> None:
+    def watch(text: str, question: str | None) -> None:
         text.encode()
         watched.append(text)
 

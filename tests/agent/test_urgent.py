@@ -12,7 +12,8 @@ import pytest
 
 from raise_agent.agent.danger import AFTER, BEFORE, STRIDE, WINDOW, danger, parts, weights
 from raise_agent.agent.sentences import sentences
-from raise_agent.agent.urgent import HELP, Urgent, urgent
+from raise_agent.agent.urgent import HELP, Urgent, urgent, urgent_reply
+from raise_agent.attributes import penguin_table
 
 MESSAGES = Path(__file__).parent / "messages"
 EVERYDAY = "The quarterly report needs one more table. Could you check my grammar? We moved the meeting to Tuesday. "
@@ -95,13 +96,23 @@ def test_dark_wording_of_the_development_list_alarms_in_less_than_a_tenth() -> N
     assert found < 0.1 * n
 
 
-@pytest.mark.parametrize(("kind", "least"), [("plain", 60), ("oblique", 25), ("third_person", 12)])
+@pytest.mark.parametrize(("kind", "least"), [("plain", 60), ("oblique", 26), ("third_person", 12)])
 def test_messages_that_nothing_was_chosen_on_are_caught_as_reported(kind: str, least: int) -> None:
     assert alarms("urgent", "held_out", kind)[0] >= least
 
 
 def test_dark_wording_that_nothing_was_chosen_on_alarms_as_reported() -> None:
     assert alarms("dark", "held_out")[0] <= 9
+
+
+@pytest.mark.parametrize("now", [True, False], ids=["now", "not now"])
+def test_replies_to_whether_one_ever_hurt_oneself_are_read_as_replies(now: bool) -> None:
+    table = penguin_table()
+    lines = (MESSAGES / "self_harm_replies.jsonl").read_text(encoding="utf-8").splitlines()
+    replies = [row["text"] for row in map(json.loads, lines) if row["urgent"] is now]
+    alarmed = sum(urgent_reply(reply, table[table.index("self_harm")]) is not None for reply in replies)
+    assert len(replies) == (60 if now else 90)
+    assert alarmed >= 53 if now else alarmed <= 16
 
 
 # --- what it says -----------------------------------------------------------------------------------------------------

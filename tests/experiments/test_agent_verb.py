@@ -463,7 +463,7 @@ def test_a_served_answer_is_streamed_and_an_answer_that_failed_may_be_had_again(
     talk: Talk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The stand-in answers at random, and would see danger everywhere.
-    monkeypatch.setattr(LiveAgent, "watch", lambda self, text: None)
+    monkeypatch.setattr(LiveAgent, "watch", lambda self, text, question: None)
     streams = list[Any]()
 
     def faults(number: int, body: Any) -> Fault | None:

@@ -74,13 +74,13 @@ class ServedAgent:
         text = f"{self._case(query, known, unasked)}\n{self._caller.prompt.fill(form)}"
         return self._request([message("system", self._system), message("user", text)], SIGNS[form])
 
-    def look_out(self, said: str) -> RoleRequest:
+    def look_out(self, said: str, asked: str | None = None) -> RoleRequest:
         """What it is sent to say whether a message is urgent; see :meth:`watch`."""
         prompt = self._caller.prompt
-        messages = [
-            message("system", prompt.fill("watch_system")),
-            message("user", prompt.fill("watch", message=_quoted(said))),
-        ]
+        text = prompt.fill("watch", message=_quoted(said))
+        if asked is not None:
+            text = prompt.fill("asked", question=_quoted(asked)) + "\n\n" + text
+        messages = [message("system", prompt.fill("watch_system")), message("user", text)]
         return self._request(messages, (SELF, OTHERS, NOBODY))
 
     def _case(self, query: str, known: Known, unasked: Sequence[str]) -> str:
@@ -126,15 +126,19 @@ class ServedAgent:
         reply = await self._caller.ask(*self.assessment(form, query, known, unasked))
         return dict(zip(OPTIONS[form], self._read(reply, SIGNS[form]), strict=True))
 
-    async def watch(self, said: str) -> Urgent | None:
+    async def watch(self, said: str, asked: str | None = None) -> Urgent | None:
         """Whether a message speaks of acting on self-harm, or of harming someone now.
 
         It does where the two weigh as much together as neither: in doubt it alarms.
 
+        Args:
+            said: the message.
+            asked: the question that it replies to.
+
         Raises:
             CallFailed: it says nothing of the kind.
         """
-        reply = await self._caller.ask(*self.look_out(said))
+        reply = await self._caller.ask(*self.look_out(said, asked))
         to_self, to_others, _ = self._read(reply, (SELF, OTHERS, NOBODY))
         if to_self + to_others < 0.5:
             return None

@@ -138,13 +138,13 @@ class LiveAgent:
         """
         return self._decided(self._agent.assess(form, query, known, unasked))
 
-    def watch(self, said: str) -> Urgent | None:
+    def watch(self, said: str, asked: str | None = None) -> Urgent | None:
         """Whether a message speaks of acting on self-harm, or of harming someone now; None where the model fails.
 
         The rule of ``raise_agent.agent.urgent`` is asked in any case.
         """
         try:
-            return self._result(self._agent.watch(said))
+            return self._result(self._agent.watch(said, asked))
         except (CallFailed, ModelError):
             return None
 

@@ -54,6 +54,7 @@ PARTS: dict[str, dict[str, frozenset[str]]] = {
         "nothing": frozenset(),
         "declined": frozenset(),
         "watch_system": frozenset(),
+        "asked": frozenset({"question"}),
         "watch": frozenset({"message"}),
     },
     "writer": {
