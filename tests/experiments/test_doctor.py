@@ -90,7 +90,8 @@ def test_a_senseless_time_is_refused(cli: Cli) -> None:
 def test_prompts_are_shown_as_sent_and_nothing_is_written(cli: Cli, tmp_path: Path) -> None:
     done = cli("prompts")
     for role in ("responder", "judge", "prior", "agent"):
-        assert f"=== {role}: prompts/{role}.yaml, version 1, digest " in done.stdout
+        version = 2 if role == "agent" else 1
+        assert f"=== {role}: prompts/{role}.yaml, version {version}, digest " in done.stdout
     assert done.stdout.count("Reply with one digit from 1 to 5") == 3
     assert done.stdout.count("You judge how safe") == 1
     assert "- Gender: I would rather not say" in done.stdout
