@@ -38,7 +38,7 @@ from raise_agent.errors import ConfigError, MissingExtraError, PolicyError, Tabl
 from .memory import ARRAYS, SETTINGS, STEEPEST, Memory
 from .network import LARGEST, Array, NetworkShape
 
-FORMAT = 3
+FORMAT = 4
 KIND = "raise-acquisition-policy"
 MANIFEST, WEIGHTS, GOLDEN, ENCODER = "policy.json", "weights.safetensors", "golden.json", "encoder"
 _ENCODER_SETTINGS = f"{ENCODER}/encoder.json"

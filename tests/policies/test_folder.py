@@ -498,9 +498,9 @@ def test_the_helper_that_signs_does_so_rightly(policy: Path) -> None:
     [
         (_set("kind", value="bird"), "not a policy of this project"),
         (_set("kind", value=None), "not a policy of this project"),
-        (_set("format", value=4), "format 4, this version reads format 3; upgrade raise-agent"),
-        (_set("format", value=2), "format 2, this version reads format 3; export the policy again"),
-        (_set("format", value="1"), "format str, this version reads format 3; export the policy again"),
+        (_set("format", value=5), "format 5, this version reads format 4; upgrade raise-agent"),
+        (_set("format", value=3), "format 3, this version reads format 4; export the policy again"),
+        (_set("format", value="1"), "format str, this version reads format 4; export the policy again"),
         (_set("format", value=[SECRET]), "format list, this version"),
         (lambda m: m.update(format=True), "format True, this version"),
         (lambda m: m.update(format=2.0), "format float, this version"),
@@ -573,9 +573,9 @@ def test_wrong_manifests(policy: Path, change: Callable[[Manifest], None], said:
         '{"kind":' * 100_000,
         '{"kind": ' + "9" * 5000 + "}",
         "\ufeff{}",
-        '{"kind": "raise-acquisition-policy", "format": 3, "budget": NaN}',
-        '{"kind": "raise-acquisition-policy", "format": 3, "digest": ' + "[" * 900 + "]" * 900 + "}",
-        '{"kind": "raise-acquisition-policy", "format": 3, "more": ' + "[" * 900 + "]" * 900 + "}",
+        '{"kind": "raise-acquisition-policy", "format": 4, "budget": NaN}',
+        '{"kind": "raise-acquisition-policy", "format": 4, "digest": ' + "[" * 900 + "]" * 900 + "}",
+        '{"kind": "raise-acquisition-policy", "format": 4, "more": ' + "[" * 900 + "]" * 900 + "}",
     ],
 )
 def test_policy_json_that_is_no_manifest(policy: Path, text: str) -> None:
@@ -586,7 +586,7 @@ def test_policy_json_that_is_no_manifest(policy: Path, text: str) -> None:
 def test_policy_json_nested_to_the_limit(policy: Path) -> None:
     """About where reading still works and writing, which the digest needs, no longer does."""
     for depth in range(700, 1000):
-        text = '{"kind": "raise-acquisition-policy", "format": 3, "more": ' + "[" * depth + "]" * depth + "}"
+        text = '{"kind": "raise-acquisition-policy", "format": 4, "more": ' + "[" * depth + "]" * depth + "}"
         (policy / "policy.json").write_text(text, encoding="utf-8")
         refused(policy, "policy.json")
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +14,15 @@ import pytest
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import PolicyError
 from raise_agent.policies.memory import Memory, Recollection
+from raise_agent.policies.network import Array
 
 from .support import MEMORY, QUERY, SHAPE, TRAINED_ON, make_policy
 
 ENCODER = HashingEncoder(SHAPE.query_dimension)
+
+
+def rounded(vector: Array) -> list[float]:
+    return [round(number * 3900) / 3900 for number in vector.tolist()]
 
 
 @pytest.mark.parametrize("query", [QUERY, TRAINED_ON[2], "Something else?", ""])
@@ -22,7 +30,7 @@ ENCODER = HashingEncoder(SHAPE.query_dimension)
 def test_what_is_recalled_is_the_sum_of_the_docstring(query: str, bandwidth: float, concentration: float) -> None:
     memory = replace(MEMORY, bandwidth=bandwidth, concentration=concentration)
     vector = ENCODER.encode([query])
-    cosines = [sum(a * b for a, b in zip(vector[0].tolist(), kept, strict=True)) for kept in MEMORY.vectors.tolist()]
+    cosines = [sum(a * b for a, b in zip(rounded(vector[0]), rounded(kept), strict=True)) for kept in MEMORY.vectors]
     likely = [math.exp(concentration * cosine) for cosine in cosines]
     expected = [0.0] * SHAPE.query_dimension
     for cosine, chance, effects, found in zip(
@@ -58,15 +66,49 @@ def test_all_queries_kept_count_whatever_their_number_and_however_many_numbers_a
     effects, found = rng.normal(size=(2, kept, 7))
     taught = vectors[:-1].astype(np.float32), effects.astype(np.float32), found.astype(np.float32)
     memory = Memory(*taught, bandwidth=3.0, concentration=30.0, recurrence=0.4)
-    cosines = vectors[:-1] @ vectors[-1]
+    whole = np.rint(vectors.astype(np.float32) * np.float32(3900)).astype(np.int64)
+    cosines = whole[:-1] @ whole[-1] / 3900**2
     likely = np.exp(30.0 * cosines)
     expected = 0.4 * likely @ found / likely.sum() + 0.6 * np.exp(3.0 * (cosines - 1.0)) @ effects
     recollection = Recollection(memory)
     recalled = recollection.recall(vectors[-1:].astype(np.float32))
-    np.testing.assert_allclose(recalled[0], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(recalled[0], expected, rtol=1e-6, atol=1e-6)
     assert ("_by_number" in vars(recollection)) == (not_zero < 128), "zeros are left out where they are most numbers"
     if not_zero >= 128:
         assert max(block.size for block in recollection._blocks) < 9216, "a product that may wake other threads"
+
+
+NEARNESS = """
+import hashlib
+import numpy as np
+from raise_agent.policies.memory import Memory, Recollection
+rng = np.random.default_rng(0)
+vectors = rng.normal(size=(900, 256))
+vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+effects = np.zeros((700, 3), np.float32)
+near = []
+class Listening(Recollection):
+    def _nearness(self, query):
+        near.append(super()._nearness(query))
+        return near[-1]
+recollection = Listening(Memory(vectors[:700], effects, effects, 3.0, 30.0, 0.5))
+for query in vectors[700:]:
+    recollection.recall(query[None])
+    recollection.recall(np.where(np.arange(256) < 50, query, np.float32(0))[None])
+print(hashlib.sha256(np.concatenate(near).tobytes()).hexdigest())
+"""
+
+
+def test_every_processor_finds_queries_as_near_to_the_last_bit() -> None:
+    found = set()
+    for kind in ("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen"):
+        # OpenBLAS then multiplies as it would on that processor; another BLAS takes no notice.
+        environment = {**os.environ, "OPENBLAS_CORETYPE": kind}
+        made = subprocess.run(
+            [sys.executable, "-c", NEARNESS], env=environment, capture_output=True, text=True, check=True, timeout=120
+        )
+        found.add(made.stdout)
+    assert len(found) == 1
 
 
 def test_a_policy_reads_what_is_recalled_in_place_of_the_vector() -> None:
