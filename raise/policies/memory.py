@@ -128,4 +128,4 @@ class Recollection:
         return blocks
 
     def _rounded(self) -> Array:
-        return np.rint(self._memory.vectors * np.float32(_WHOLE))
+        return np.asarray(np.rint(self._memory.vectors * np.float32(_WHOLE)))
