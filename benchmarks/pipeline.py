@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "raise_agent.experiments.main"]
 
 DECIDE = """
-import resource, sys, time, warnings
+import resource, statistics, sys, time, warnings
 warnings.simplefilter("ignore")
 began = time.perf_counter()
 from raise_agent import AcquisitionPolicy
@@ -33,23 +33,19 @@ policy = AcquisitionPolicy.load(sys.argv[1])
 loaded = time.perf_counter() - began
 queries = [f"Should I take the offer in city {i} or wait another {i % 7} months before I decide?" for i in range(5000)]
 first, last = policy.table.keys[0], policy.table.keys[-1]
-new = [{first: f"{i} years and {i} days", last: None} for i in range(len(queries))]
-often = [{first: str(18 + i % 70), last: None} for i in range(len(queries))]
-def timed(knowns):
-    for query, known in zip(queries[:100], knowns):
-        policy.decide(query, known)
-    times = []
-    for query, known in zip(queries, knowns):
-        start = time.perf_counter()
-        policy.decide(query, known)
-        times.append(time.perf_counter() - start)
-    times.sort()
-    return [f"{times[int(len(times) * share)] * 1e6:,.0f} microseconds" for share in (0.5, 0.99)]
-(often_median, often_99), (new_median, new_99) = timed(often), timed(new)
+knowns = [{first: str(18 + i % 70), last: None} for i in range(len(queries))]
+for query, known in zip(queries[:50], knowns):
+    policy.decide(query, known)
+times = []
+for query, known in zip(queries, knowns):
+    start = time.perf_counter()
+    policy.decide(query, known)
+    times.append(time.perf_counter() - start)
+times.sort()
 heavy = sorted({"torch", "transformers", "hydra", "wandb", "gymnasium", "scipy"} & set(sys.modules))
 print(f"import and load          {loaded:.3f} s")
-print(f"text to decision, median {often_median}; {new_median} with an answer never heard before")
-print(f"text to decision, 99 %   {often_99}; {new_99}")
+print(f"text to decision, median {statistics.median(times) * 1e6:,.0f} microseconds")
+print(f"text to decision, 99 %   {times[int(len(times) * 0.99)] * 1e6:,.0f} microseconds")
 print(f"resident memory          {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10:.0f} MB")
 print(f"heavy modules loaded     {', '.join(heavy) or 'none'}")
 """
