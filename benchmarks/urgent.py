@@ -78,10 +78,10 @@ def table(name: str, heading: str, splits: Sequence[str]) -> None:
 
 def self_harm() -> None:
     """Replies to whether somebody ever hurt themselves, read by themselves and as replies."""
-    table = penguin_table()
-    asked = table[table.index("self_harm")]
+    attributes = penguin_table()
+    asked = attributes[attributes.index("self_harm")]
     alarms: dict[tuple[bool, str], list[tuple[bool, bool]]] = defaultdict(list)
-    for row in map(json.loads, (MESSAGES / "self_harm_replies.jsonl").read_text(encoding="utf-8").splitlines()):
+    for row in rows("self_harm_replies", SPLITS):
         for kind in (row["kind"], "all"):
             both = urgent(row["text"]) is not None, urgent_reply(row["text"], asked) is not None
             alarms[not row["urgent"], kind].append(both)

@@ -114,10 +114,9 @@ class AttributeTable:
     @cached_property
     def _index(self) -> dict[str, int]:
         return {
-            known: index
+            _normalised(spelling): index
             for index, attribute in enumerate(self.attributes)
             for spelling in (attribute.key, attribute.name, *attribute.aliases)
-            for known in (spelling, _normalised(spelling))
         }
 
     @cached_property
@@ -126,8 +125,7 @@ class AttributeTable:
 
     def find(self, spelling: str) -> int | None:
         """Index of the attribute with this key, name or alias; None where there is none."""
-        found = self._index.get(spelling)
-        return self._index.get(_normalised(spelling)) if found is None else found
+        return self._index.get(_normalised(spelling))
 
     def index(self, spelling: str) -> int:
         """Index of the attribute with this key, name or alias.
