@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from raise_agent.attributes import AttributeTable
-from raise_agent.distill.dataset import examples_of, queries_of, requests_of, stored_scores
+from raise_agent.distill.dataset import Drawn, Scores, examples_of, queries_of, requests_of, stored_scores
 from raise_agent.distill.memory import recall, remember
 from raise_agent.distill.train import Epoch, train
+from raise_agent.distill.weighing import measure_uncertainty
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.encoders.static import StaticEncoder
 from raise_agent.errors import ConfigError
@@ -20,7 +22,6 @@ from raise_agent.policies.folder import PolicyParts
 from raise_agent.scenario import Scenario
 
 from .assembly import Bench, distill_settings, plain
-from .planning import Scores
 from .provenance import content_digest, describe_run
 from .tracking import Tracker
 from .wordings import wordings_of
@@ -37,14 +38,14 @@ _GOLDEN_QUERIES = (
 """Made up for the golden decisions; nobody's words."""
 
 
-def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores | None = None) -> Path:
+def distill_policy(bench: Bench, tracker: Tracker, folder: Path, drawn: Drawn | None = None) -> Path:
     """Train on every evaluation of the training scenarios; write ``policy/`` and ``distill.json``.
 
     Args:
         bench: configuration, scenarios, store.
         tracker: takes the learning curve and the policy.
         folder: where to write.
-        scores: the evaluations; None takes all that the store holds of these scenarios by this model.
+        drawn: the evaluations; None takes all that the store holds of these scenarios by this model.
 
     Returns:
         The policy's folder.
@@ -62,7 +63,7 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
     identity = bench.store.identity(bench.safety.identity)
 
     def scored(scenarios: Sequence[Scenario]) -> Scores:
-        return stored_scores(scenarios, bench.store, identity) if scores is None else scores
+        return stored_scores(scenarios, bench.store, identity, drawn)
 
     known = scored(sides.train)
     queries, wordings = queries_of(sides.train, known), None
@@ -75,6 +76,11 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
     validation = None
     if sides.validation:
         validation = examples_of(sides.validation, scored(sides.validation), encoder, value_encoder)
+
+    uncertainty = measure_uncertainty(training) if settings.uncertainty else None
+    if uncertainty is not None:
+        training = uncertainty.weigh(training)
+        validation = None if validation is None else uncertainty.weigh(validation)
 
     def on_epoch(epoch: Epoch) -> None:
         losses = {"distill/epoch": epoch.number, "distill/training_loss": epoch.training_loss}
@@ -93,7 +99,7 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
     if bench.writer is not None and wordings is not None:
         provenance["models"]["writer"] = dict(bench.writer.identity)
         provenance["data"]["queries_with_other_wordings"] = len(wordings.of)
-    if scores is None:
+    if drawn is None:
         provenance["evaluations_asked_by"] = bench.store.origins(identity, [s.digest for s in sides.train])
     else:
         provenance["planner"], provenance["explore"] = plain(cfg.planner), cfg.explore
@@ -116,6 +122,7 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, scores: Scores 
     policy.save(target, golden_inputs(bench.table))
     curve = [{"epoch": e.number, "training": e.training_loss, "validation": e.validation_loss} for e in trained.curve]
     log = {**provenance, "gain_spread": trained.gain_spread, "gain_share": trained.gain_share, "curve": curve}
+    log["uncertainty"] = None if uncertainty is None else asdict(uncertainty)
     atomic_write_text(folder / CURVE, json.dumps(log, indent=2) + "\n")
     tracker.artifact("policy", "policy", target)
     return target

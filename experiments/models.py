@@ -93,7 +93,13 @@ def make_models(cfg: DictConfig, table: AttributeTable, store: EvaluationStore, 
         ModelError: a server does not answer, or cannot do what a role needs.
     """
     if cfg.name == "simulated":
-        safety = SimulatedSafetyModel(table, seed=cfg.seed, judge_noise=cfg.judge_noise, failure_rate=cfg.failure_rate)
+        safety = SimulatedSafetyModel(
+            table,
+            seed=cfg.seed,
+            judge_noise=cfg.judge_noise,
+            judge_noise_spread=cfg.judge_noise_spread,
+            failure_rate=cfg.failure_rate,
+        )
         prior, agent = SimulatedPrior(table, seed=cfg.seed, doubt=cfg.prior_doubt), _simulated_agent(cfg, table)
         writer = SimulatedWriter(table, seed=cfg.seed)
         yield Models(safety, prior, lambda: agent, lambda: writer)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from raise_agent.distill.dataset import Drawn, mean_score
 from raise_agent.errors import ConfigError, LimitReachedError
 from raise_agent.files import atomic_write_text
 from raise_agent.planners import Plan
@@ -31,16 +33,12 @@ _log = logging.getLogger(__name__)
 PLANS, SUMMARY, EXPERIENCE = "plans.jsonl", "plan.json", "experience.safetensors"
 
 
-Scores = dict[str, dict[int, float]]
-"""Scenario digest -> subset -> safety score."""
-
-
-def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
+def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Drawn:
     """Plan over the training and validation scenarios; write ``plans.jsonl``, ``searches.jsonl`` and ``plan.json``.
 
     Returns:
-        Everything that was scored on the way, for distillation. It depends on the configuration alone, not on
-        what else the store holds.
+        Every draw that was scored on the way, for distillation. It depends on the configuration alone, not on what else
+        the store holds.
 
     Raises:
         ConfigError: the data leaves no scenario to plan over, or ``explore`` is negative.
@@ -78,14 +76,22 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Scores:
         [{"attribute": key, "share": share} for key, share in summary["first_questions"].items()],
     )
     tracker.artifact("plans", "plans", folder / PLANS)
-    scores: Scores = {}
-    for scenario, plan, more in zip(scenarios, plans, explored, strict=True):
-        scores[scenario.digest] = mean_scores(plan)
-        for subset, score in more:
-            if score is not None:
-                # The search heard the same draw first.
-                scores[scenario.digest].setdefault(subset, score)
-    return scores
+    noisy = bench.noise().points > 0
+    return {
+        scenario.digest: _draws(plan.trace, noisy) | {(subset, 0) for subset, score in more if score is not None}
+        for scenario, plan, more in zip(scenarios, plans, explored, strict=True)
+    }
+
+
+def _draws(trace: Sequence[tuple[int, float | None]], noisy: bool) -> set[tuple[int, int]]:
+    """(subset, sample) of what was scored: where judges are noisy, each time that a subset is asked for is another."""
+    asked: Counter[int] = Counter()
+    scored = set()
+    for subset, score in trace:
+        if score is not None:
+            scored.add((subset, asked[subset]))
+        asked[subset] += noisy
+    return scored
 
 
 def mean_scores(plan: Plan) -> dict[int, float]:
@@ -94,8 +100,7 @@ def mean_scores(plan: Plan) -> dict[int, float]:
     for subset, score in plan.trace:
         if score is not None:
             drawn.setdefault(subset, []).append(score)
-    # A sum divided would tell apart what scored the same, by rounding.
-    return {s: found[0] if len(set(found)) == 1 else sum(found) / len(found) for s, found in drawn.items()}
+    return {subset: mean_score(found) for subset, found in drawn.items()}
 
 
 def _prepare(bench: Bench, configured: tuple[str, dict[str, Any]], scenarios: Sequence[Scenario]) -> Estimate | None:

@@ -18,8 +18,8 @@ from .results import REPORT, heading, results_table
 def main(cfg: DictConfig) -> None:
     """Plan, distil, evaluate."""
     with job(cfg, "run") as (bench, tracker, folder):
-        scores = plan_scenarios(bench, tracker, folder)
-        policy = distill_policy(bench, tracker, folder, scores)
+        drawn = plan_scenarios(bench, tracker, folder)
+        policy = distill_policy(bench, tracker, folder, drawn)
         results = compare(bench, tracker, folder, policy, folder / PLANS)
         print(f"{heading(bench, len(bench.scenarios.test[: cfg.evaluate.scenarios]))}\n\n{results_table(results)}")
         report = report_job(bench, tracker, folder)

@@ -118,6 +118,8 @@ class SimulatedLLM:
     seed: int = MISSING
     judge_noise: float = MISSING
     """Standard deviation of one judgement, per dimension, in score points."""
+    judge_noise_spread: float = MISSING
+    """How unlike answers are in it; above 0 the judge tells how noisy each judgement is."""
     failure_rate: float = MISSING
     """Share of evaluations that come back unscored."""
     prior_doubt: float = MISSING

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 
 from raise_agent.encoders import Encoder
 from raise_agent.errors import ConfigError
+from raise_agent.models.base import DIMENSIONS, Evaluation
 from raise_agent.scenario import Scenario
 from raise_agent.store import EvaluationStore
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What is known of the safety score with one subset known."""
+
+    mean: float
+    """Of all draws, 1 to 5."""
+    draws: int = 1
+    """How many there are, 1 or more."""
+    doubt: float | None = None
+    """Variance, in score points squared, of one draw as its judge has it; the mean over draws. None where no judge told
+    any, or of a single rating each."""
+
+
+Scores = dict[str, dict[int, Score]]
+"""Scenario digest -> subset -> score."""
+Drawn = Mapping[str, Collection[tuple[int, int]]]
+"""Scenario digest -> (subset, sample) of each draw that was scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +54,45 @@ class Examples:
     """(s, k): bitmasks; 0 where padded."""
     scores: npt.NDArray[np.float32]
     """(s, k): safety scores, 1 to 5."""
+    draws: npt.NDArray[np.int64]
+    """(s, k): how many draws a score is the mean of; 0 where padded."""
+    doubts: npt.NDArray[np.float32]
+    """(s, k): ``Score.doubt``; NaN where the judge told none."""
     weights: npt.NDArray[np.float32]
-    """(s, k): 1 for an evaluation, 0 where padded."""
+    """(s, k): how much an evaluation counts, 1 unless weighed (``weighing``); 0 where padded."""
 
     @property
     def evaluations(self) -> int:
         """How many evaluations there are."""
-        return int(self.weights.sum())
+        return int((self.draws > 0).sum())
 
     def __len__(self) -> int:
         return len(self.query_of)
 
 
-def stored_scores(scenarios: Sequence[Scenario], store: EvaluationStore, identity: int) -> dict[str, dict[int, float]]:
-    """Every stored evaluation of these scenarios, samples of one subset averaged: digest -> subset -> safety score.
+def stored_scores(
+    scenarios: Sequence[Scenario], store: EvaluationStore, identity: int, drawn: Drawn | None = None
+) -> Scores:
+    """The stored evaluations of these scenarios, draws of one subset as one.
+
+    Args:
+        scenarios: of which there may be evaluations.
+        store: holds them.
+        identity: number of the model that they are by.
+        drawn: which to take; None takes all.
 
     Raises:
-        ConfigError: the store holds none.
+        ConfigError: all were wanted, and there are none.
     """
-    scores: dict[str, dict[int, float]] = {}
+    scores: Scores = {}
     for scenario in scenarios:
-        drawn: dict[int, list[float]] = {}
-        for (subset, _), evaluation in store.evaluations(identity, scenario.digest).items():
-            drawn.setdefault(subset, []).append(evaluation.score)
-        scores[scenario.digest] = {subset: sum(found) / len(found) for subset, found in drawn.items()}
-    if not any(scores.values()):
+        found: dict[int, list[Evaluation]] = {}
+        wanted = None if drawn is None else drawn.get(scenario.digest, ())
+        for (subset, sample), evaluation in store.evaluations(identity, scenario.digest).items():
+            if wanted is None or (subset, sample) in wanted:
+                found.setdefault(subset, []).append(evaluation)
+        scores[scenario.digest] = {subset: _score(draws) for subset, draws in found.items()}
+    if drawn is None and not any(scores.values()):
         raise ConfigError(
             f"{store.path}: no evaluation of these {len(scenarios)} scenarios by this model; "
             "run `raise-agent plan` with the same data, llm and store settings first"
@@ -65,9 +100,24 @@ def stored_scores(scenarios: Sequence[Scenario], store: EvaluationStore, identit
     return scores
 
 
+def mean_score(drawn: Sequence[float]) -> float:
+    """The mean of one draw or more. A sum divided would tell apart what scored the same, by rounding."""
+    return drawn[0] if len(set(drawn)) == 1 else sum(drawn) / len(drawn)
+
+
+def _score(draws: Sequence[Evaluation]) -> Score:
+    # The score is the mean of the dimensions, which a judge doubts one by one.
+    told = [
+        sum(draw.doubt.variances) / len(DIMENSIONS) ** 2
+        for draw in draws
+        if draw.doubt is not None and draw.doubt.variances is not None
+    ]
+    return Score(mean_score([draw.score for draw in draws]), len(draws), sum(told) / len(told) if told else None)
+
+
 def examples_of(
     scenarios: Sequence[Scenario],
-    scores: Mapping[str, Mapping[int, float]],
+    scores: Mapping[str, Mapping[int, Score]],
     encoder: Encoder,
     value_encoder: Encoder,
 ) -> Examples:
@@ -75,7 +125,7 @@ def examples_of(
 
     Args:
         scenarios: in the order that the arrays keep.
-        scores: scenario digest -> subset -> safety score.
+        scores: scenario digest -> subset -> score.
         encoder: of queries.
         value_encoder: of answers.
 
@@ -85,15 +135,14 @@ def examples_of(
     kept = _scored(scenarios, scores)
     if not kept:
         raise ConfigError(f"no evaluation of these {len(scenarios)} scenarios was scored; there is nothing to distil")
-    rows = [sorted(scores[scenario.digest].items()) for scenario in kept]
-    width = max(len(row) for row in rows)
-    subsets = np.zeros((len(rows), width), np.int64)
-    reached = np.zeros((len(rows), width), np.float32)
-    weights = np.zeros((len(rows), width), np.float32)
+    rows = [sorted(scores[scenario.digest].items(), key=itemgetter(0)) for scenario in kept]
+    shape = len(rows), max(len(row) for row in rows)
+    subsets, draws = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    reached, doubts = np.zeros(shape, np.float32), np.full(shape, np.nan, np.float32)
     for index, row in enumerate(rows):
-        subsets[index, : len(row)] = [subset for subset, _ in row]
-        reached[index, : len(row)] = [score for _, score in row]
-        weights[index, : len(row)] = 1.0
+        for place, (subset, score) in enumerate(row):
+            subsets[index, place], reached[index, place], draws[index, place] = subset, score.mean, score.draws
+            doubts[index, place] = np.nan if score.doubt is None else score.doubt
     queries = queries_of(scenarios, scores)
     query_row = {query: i for i, query in enumerate(queries)}
     answers = list(dict.fromkeys(v for scenario in kept for v in scenario.profile.values if v is not None))
@@ -106,11 +155,13 @@ def examples_of(
         values_of=np.asarray([[value_row[v] for v in scenario.profile.values] for scenario in kept]),
         subsets=subsets,
         scores=reached,
-        weights=weights,
+        draws=draws,
+        doubts=doubts,
+        weights=(draws > 0).astype(np.float32),
     )
 
 
-def queries_of(scenarios: Sequence[Scenario], scores: Mapping[str, Mapping[int, float]]) -> list[str]:
+def queries_of(scenarios: Sequence[Scenario], scores: Mapping[str, Mapping[int, Score]]) -> list[str]:
     """The distinct queries of those scenarios that have evaluations."""
     return list(dict.fromkeys(scenario.query for scenario in _scored(scenarios, scores)))
 
@@ -135,5 +186,5 @@ def requests_of(
     return np.where(np.isin(np.arange(len(queries)), of)[:, None], mean, queries).astype(np.float32)
 
 
-def _scored(scenarios: Sequence[Scenario], scores: Mapping[str, Mapping[int, float]]) -> list[Scenario]:
+def _scored(scenarios: Sequence[Scenario], scores: Mapping[str, Mapping[int, Score]]) -> list[Scenario]:
     return [scenario for scenario in scenarios if scores.get(scenario.digest)]

@@ -18,7 +18,6 @@ to trust its memory more than it may later.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,10 +26,10 @@ import torch
 from torch import Tensor
 
 from raise_agent.policies.memory import Memory
-from raise_agent.subsets import known_in
 from raise_agent.threads import one_thread
 
 from .dataset import Examples
+from .effects import RIDGE, pairs, parts, shared_effects, within
 
 _BANDWIDTH = 3.0
 """So wide that queries which share some words teach each other; between 2 and 8 nothing depends on it."""
@@ -38,8 +37,6 @@ _CONCENTRATION = 30.0
 """So narrow that another request that is near counts little beside the same one in other words."""
 _NOISE = 0.2
 """Variance of what one scenario says of its query, over that of what queries are worth."""
-_RIDGE = 1.0
-"""Variance of one evaluation, over that of what a question is worth to one user or another."""
 _ANSWER_RIDGE = 20.0
 """So many scenarios with an answer tell half of what it changes."""
 _LEAST_FACTOR, _MOST_FACTOR = 0.1, 10.0
@@ -48,8 +45,6 @@ _LEAST_MEAN = 0.1
 """Of a question's mean worth, over that of the one worth most, for factors."""
 _LEAST_SPREAD = 0.01
 """Of worths, over the greatest mean worth: scenarios that agree better than this are taken to differ by that much."""
-_MOST_NUMBERS = 1 << 24
-"""In one array of a part of the scenarios."""
 _JITTER = 1e-6
 
 
@@ -145,12 +140,13 @@ def _likely(queries: Tensor, kept: Tensor, concentration: float) -> Tensor:
 def _worth(examples: Examples) -> _Worth:
     """Worths within scenarios only: how safe a bare answer is differs between users in ways no question reveals."""
     n = examples.values_of.shape[1]
-    overlaps, ridge = _overlaps(examples), _RIDGE * torch.eye(n, dtype=torch.float64)
+    (_, overlaps), ridge = shared_effects(examples), RIDGE * torch.eye(n, dtype=torch.float64)
     products, totals = [], []
-    for members, scores, weights in _parts(examples):
-        alone = _within(members, weights)
+    for members, scores, weights in parts(examples):
+        alone = within(members, weights)
+        left = (scores - pairs(members) @ overlaps) * weights.sqrt()
         products.append(alone.transpose(1, 2) @ alone)
-        totals.append(alone.transpose(1, 2) @ (scores - _pairs(members) @ overlaps)[..., None])
+        totals.append(alone.transpose(1, 2) @ left[..., None])
     product, total = torch.cat(products), torch.cat(totals)
     mean = torch.linalg.solve(product.sum(dim=0) + ridge, total.sum(dim=0))
     inverse = torch.linalg.inv(product + ridge)
@@ -158,20 +154,6 @@ def _worth(examples: Examples) -> _Worth:
     resolution = (inverse @ product).diagonal(dim1=1, dim2=2)
     factor, changed = _answers(examples, shown, resolution, mean[:, 0])
     return _Worth(shown - resolution * changed, resolution, mean[:, 0], factor)
-
-
-def _overlaps(examples: Examples) -> Tensor:
-    """(n (n - 1) / 2,): what each two questions bring together, above what each brings alone; the same for all."""
-    n = examples.values_of.shape[1]
-    features = n * (n + 1) // 2
-    product, total = torch.zeros(features, features).double(), torch.zeros(features).double()
-    for members, scores, weights in _parts(examples):
-        both = _within(torch.cat([members, _pairs(members)], dim=-1), weights).flatten(0, 1)
-        product += both.T @ both
-        total += both.T @ scores.flatten()
-    product.diagonal().add_(_RIDGE)
-    effects: Tensor = torch.linalg.solve(product, total)
-    return effects[n:]
 
 
 def _answers(examples: Examples, shown: Tensor, resolution: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
@@ -193,25 +175,3 @@ def _answers(examples: Examples, shown: Tensor, resolution: Tensor, mean: Tensor
             changes[:, i] = mean[i] * (factors[:, i] - 1)
     held = values_of != 0
     return factors * held, torch.where(held, changes, -mean)
-
-
-def _parts(examples: Examples) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """A part at a time, since all would take as much memory as training does: which questions were known in each
-    evaluation, (s, k, n); scores, (s, k); and weights, (s, k)."""
-    n = examples.values_of.shape[1]
-    scores, weights = torch.from_numpy(examples.scores).double(), torch.from_numpy(examples.weights).double()
-    size = max(1, min(1024, _MOST_NUMBERS // (n * (n + 1) // 2 * scores.shape[1])))
-    for rows in torch.split(torch.arange(len(examples)), size):
-        yield torch.from_numpy(known_in(examples.subsets[rows.numpy()], n)), scores[rows], weights[rows]
-
-
-def _pairs(members: Tensor) -> Tensor:
-    """(s, k, n (n - 1) / 2): which pairs of questions were known."""
-    one, other = torch.triu_indices(members.shape[-1], members.shape[-1], 1)
-    return members[..., one] * members[..., other]
-
-
-def _within(features: Tensor, weights: Tensor) -> Tensor:
-    """Features of evaluations, less their scenario's mean; zeros where there is no evaluation."""
-    weight = weights[..., None]
-    return (features - (features * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1)) * weight

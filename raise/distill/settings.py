@@ -57,6 +57,8 @@ class DistillSettings:
     slopes: float = 0.3
     """Variance of what a question is worth from user to user, in ways no question reveals, over that of one evaluation;
     0 to 10,000."""
+    uncertainty: bool = True
+    """Whether an evaluation counts the less, the less certain its score is; false counts all alike."""
     decline: float = 0.1
     """Share of the unasked attributes that are marked as declined in training, at least 0, below 1."""
     overheard: float = 0.25

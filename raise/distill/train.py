@@ -119,7 +119,9 @@ class _Batches:
         self.members = torch.from_numpy(known_in(examples.subsets, n)).float()
         self.scores = torch.from_numpy(examples.scores)
         self.weights = torch.from_numpy(examples.weights)
-        self.own = torch.cat([self.members, torch.ones_like(self.members[..., :1])], dim=-1) * self.weights[..., None]
+        # Weights are precisions: a residual and all that makes it up are scaled by their roots.
+        self.roots = self.weights.sqrt()
+        self.own = torch.cat([self.members, torch.ones_like(self.members[..., :1])], dim=-1) * self.roots[..., None]
         self.taken = _taken(self.own, [settings.slopes] * n + [settings.levels])
         self.decline, self.overheard = settings.decline, settings.overheard
 
@@ -145,8 +147,8 @@ class _Batches:
         )
 
     def loss(self, forecast: Tensor, rows: Tensor) -> Tensor:
-        """Mean squared residual of these scenarios, less what each has of its own."""
-        residual = (forecast - self.scores[rows]) * self.weights[rows]
+        """Weighted mean of the squared residuals of these scenarios, less what each has of its own."""
+        residual = (forecast - self.scores[rows]) * self.roots[rows]
         shown = (residual[:, None] @ self.own[rows])[:, 0]
         own = (shown[:, None] @ self.taken[rows])[:, 0] * shown
         loss: Tensor = (residual.square().sum() - own.sum()) / self.weights[rows].sum()
@@ -303,9 +305,9 @@ def _residual(network: _Network, examples: Examples, n: int) -> float:
     query = torch.from_numpy(examples.queries[examples.query_of])
     forecast = network(query, torch.from_numpy(examples.values[examples.values_of]), none, none, members)
     weights = torch.from_numpy(examples.weights)
-    residual = (forecast - torch.from_numpy(examples.scores)) * weights
-    residual = (residual - residual.sum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)) * weights
-    return math.sqrt(float(residual.square().sum() / weights.sum()))
+    residual = forecast - torch.from_numpy(examples.scores)
+    residual = residual - (residual * weights).sum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)
+    return math.sqrt(float((residual.square() * weights).sum() / weights.sum()))
 
 
 def _single_steps(examples: Examples, n: int) -> tuple[npt.NDArray[np.int64], ...]:

@@ -38,6 +38,7 @@ from .base import (
     DIMENSIONS,
     HIGHEST,
     LOWEST,
+    Doubt,
     Evaluation,
     EvaluationRequest,
     RankRequest,
@@ -48,6 +49,7 @@ from .instant import InstantPrior
 from .simulated_world import World
 
 IN_FLIGHT = 4096
+MOST_NOISE_SPREAD = 3.0
 
 FLOOR_MEAN, FLOOR_SHARED, FLOOR_OWN = 2.828, 0.22, 0.30
 CEILING_MEAN, CEILING_SPREAD = 4.065, 0.20
@@ -66,6 +68,8 @@ class SimulatedSafetyModel:
         table: the attributes; its ``simulation`` section where it has one, else an account by kind.
         seed: of users' individuality; another seed is another population.
         judge_noise: standard deviation of each dimension of one judgement, in score points, 0 or more.
+        judge_noise_spread: how unlike answers are in this noise, 0 or more: the standard deviation of its logarithm,
+            the mean of its square being that of ``judge_noise``. Above 0 the judge tells how noisy each judgement is.
         failure_rate: share of evaluations, 0 to 1, that come back unscored, always the same ones.
     """
 
@@ -73,14 +77,22 @@ class SimulatedSafetyModel:
     in_flight = IN_FLIGHT
 
     def __init__(
-        self, table: AttributeTable, *, seed: int = 0, judge_noise: float = 0.0, failure_rate: float = 0.0
+        self,
+        table: AttributeTable,
+        *,
+        seed: int = 0,
+        judge_noise: float = 0.0,
+        judge_noise_spread: float = 0.0,
+        failure_rate: float = 0.0,
     ) -> None:
         if not 0 <= judge_noise < math.inf:
             raise ConfigError(f"judge_noise must be 0 or more score points, not {judge_noise}")
+        if not 0 <= judge_noise_spread <= MOST_NOISE_SPREAD:
+            raise ConfigError(f"judge_noise_spread must be from 0 to {MOST_NOISE_SPREAD}, not {judge_noise_spread}")
         if not 0 <= failure_rate <= 1:
             raise ConfigError(f"failure_rate must be a share between 0 and 1, not {failure_rate}")
         self._world = World(table, seed)
-        self._judge_noise = judge_noise
+        self._judge_noise, self._judge_noise_spread = judge_noise, judge_noise_spread
         self._failure_rate = failure_rate
         self._rows: dict[str, int] = {}
         account = self._world.account
@@ -94,6 +106,7 @@ class SimulatedSafetyModel:
         return {
             **self._world.identity(),
             "judge_noise": self._judge_noise,
+            "judge_noise_spread": self._judge_noise_spread,
             "failure_rate": self._failure_rate,
         }
 
@@ -189,11 +202,17 @@ class SimulatedSafetyModel:
         return float((bits >> 12) + 0.5) / float(1 << 52)
 
     def _noisy(self, request: EvaluationRequest, exact: tuple[float, ...]) -> Evaluation:
+        noise, spread, doubt = self._judge_noise, self._judge_noise_spread, None
+        if spread:
+            # Whoever judges this answer again is as unsure of it.
+            unlike = NormalDist().inv_cdf(self._draw(replace(request, sample=0), "doubt"))
+            noise *= math.exp(spread * unlike - spread**2)
+            doubt = Doubt(variances=(noise**2,) * len(DIMENSIONS), outside=(0.0,) * len(DIMENSIONS))
         drawn = (
-            score + self._judge_noise * NormalDist().inv_cdf(self._draw(request, name))
+            score + noise * NormalDist().inv_cdf(self._draw(request, name))
             for name, score in zip(DIMENSIONS, exact, strict=True)
         )
-        return Evaluation(*(round(min(max(score, LOWEST), HIGHEST), 6) for score in drawn))
+        return Evaluation(*(round(min(max(score, LOWEST), HIGHEST), 6) for score in drawn), doubt=doubt)
 
 
 class SimulatedPrior(InstantPrior):

@@ -8,11 +8,19 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from raise_agent.distill.dataset import examples_of, queries_of, requests_of, stored_scores
+from raise_agent.distill.dataset import (
+    Score,
+    Scores,
+    examples_of,
+    mean_score,
+    queries_of,
+    requests_of,
+    stored_scores,
+)
 from raise_agent.encoders import Encoder
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError
-from raise_agent.models.base import Evaluation
+from raise_agent.models.base import Doubt, Evaluation
 from raise_agent.scenario import Profile, Scenario
 from raise_agent.store import EvaluationRow, EvaluationStore
 
@@ -64,6 +72,7 @@ def test_every_evaluation_of_ours_is_there_once(store: EvaluationStore) -> None:
     assert examples.subsets.shape == examples.scores.shape == examples.weights.shape == (3, 3)
     padded = examples.weights == 0
     assert padded.sum() == 3
+    assert not examples.draws[padded].any()
     assert not examples.subsets[padded].any()
     assert not examples.scores[padded].any()
 
@@ -104,10 +113,10 @@ def test_samples_of_one_subset_are_averaged(store: EvaluationStore) -> None:
 def test_arrays_have_the_types_that_training_takes(store: EvaluationStore) -> None:
     store.write_evaluations(OURS, "mcts", [row(C, 0, 2.0)])
     examples = examples_of([C], stored_scores([C], store, OURS), ENCODER, VALUE_ENCODER)
-    assert {a.dtype for a in (examples.queries, examples.values, examples.scores, examples.weights)} == {
-        np.dtype(np.float32)
-    }
-    assert {a.dtype for a in (examples.query_of, examples.values_of, examples.subsets)} == {np.dtype(np.int64)}
+    floats = examples.queries, examples.values, examples.scores, examples.doubts, examples.weights
+    assert {a.dtype for a in floats} == {np.dtype(np.float32)}
+    numbers = examples.query_of, examples.values_of, examples.subsets, examples.draws
+    assert {a.dtype for a in numbers} == {np.dtype(np.int64)}
     assert examples.values.shape == (1, 16), "nobody answered anything"
 
 
@@ -131,11 +140,42 @@ def test_stored_scores_are_means_of_samples_by_scenario_and_subset(store: Evalua
     store.write_evaluations(OURS, "mcts", [row(A, 5, 3.0), row(A, 5, 4.0, 1), row(A, 0, 2.0), row(B, 3, 4.0)])
     store.write_evaluations(THEIRS, "mcts", [row(A, 1, 1.0), row(UNSEEN, 0, 1.0)])
     found = stored_scores([A, B, C], store, OURS)
-    assert found == {A.digest: {5: 3.5, 0: 2.0}, B.digest: {3: 4.0}, C.digest: {}}
+    assert found == {A.digest: {5: Score(3.5, 2), 0: Score(2.0)}, B.digest: {3: Score(4.0)}, C.digest: {}}
+
+
+def test_only_the_draws_that_are_wanted_are_taken(store: EvaluationStore) -> None:
+    store.write_evaluations(
+        OURS, "mcts", [row(A, 5, 3.0), row(A, 5, 4.0, 1), row(A, 5, 5.0, 2), row(A, 0, 2.0), row(B, 3, 4.0)]
+    )
+    found = stored_scores([A, B], store, OURS, {A.digest: {(5, 0), (5, 2), (6, 0)}})
+    assert found == {A.digest: {5: Score(4.0, 2)}, B.digest: {}}
+    assert stored_scores([A], store, OURS, {}) == {A.digest: {}}
+
+
+def test_doubt_is_the_variance_of_the_mean_of_dimensions_averaged_over_the_draws_that_tell_any(
+    store: EvaluationStore,
+) -> None:
+    def doubted(sample: int, variances: tuple[float, ...] | None) -> EvaluationRow:
+        return EvaluationRow(A.digest, 3, sample, Evaluation(2.0, 2.0, 2.0, doubt=Doubt(variances, (0.0,) * 3)))
+
+    store.write_evaluations(
+        OURS, "mcts", [doubted(0, (0.9, 0.0, 0.9)), doubted(1, (0.0, 0.9, 0.0)), doubted(2, None), row(A, 1, 2.0)]
+    )
+    scores = stored_scores([A], store, OURS)
+    assert scores[A.digest][1] == Score(2.0)
+    assert scores[A.digest][3].doubt == pytest.approx(0.15)
+    examples = examples_of([A], scores, ENCODER, VALUE_ENCODER)
+    assert examples.draws.tolist() == [[1, 3]]
+    np.testing.assert_allclose(examples.doubts, [[np.nan, 0.15]], rtol=1e-6)
+
+
+def test_draws_of_one_score_have_that_very_score_as_their_mean() -> None:
+    assert mean_score([0.1 + 3] * 3) == 0.1 + 3
+    assert mean_score([2.0, 3.0, 5.0]) == pytest.approx(10 / 3)
 
 
 def test_queries_are_those_of_scored_scenarios_in_the_order_of_their_vectors() -> None:
-    scores = {scenario.digest: {0: 2.0} for scenario in (UNSEEN, B, A)}
+    scores = {scenario.digest: {0: Score(2.0)} for scenario in (UNSEEN, B, A)}
     queries = queries_of([A, UNSEEN, C, B], {**scores, C.digest: {}})
     assert queries == [A.query, UNSEEN.query, B.query]
     examples = examples_of([A, UNSEEN, C, B], scores, ENCODER, VALUE_ENCODER)
@@ -170,7 +210,7 @@ def test_wordings_that_cancel_out_lie_nowhere() -> None:
     np.testing.assert_array_equal(requests_of(queries, [("No",)], cast(Encoder, Opposite())), [[0.0, 0.0]])
 
 
-@pytest.mark.parametrize("scores", [{}, {A.digest: {}}, {UNSEEN.digest: {0: 2.0}}])
-def test_no_score_at_hand_is_nothing_to_learn_from(scores: dict[str, dict[int, float]]) -> None:
+@pytest.mark.parametrize("scores", [{}, {A.digest: {}}, {UNSEEN.digest: {0: Score(2.0)}}])
+def test_no_score_at_hand_is_nothing_to_learn_from(scores: Scores) -> None:
     with pytest.raises(ConfigError, match="no evaluation of these 2 scenarios"):
         examples_of([A, B], scores, ENCODER, VALUE_ENCODER)

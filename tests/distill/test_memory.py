@@ -36,9 +36,10 @@ PAIRS = list(combinations(range(N), 2))
 
 @cache
 def world() -> Examples:
-    """Some wordings of more scenarios than others, padded rows, and questions that some scenarios did not score."""
+    """Some wordings of more scenarios than others, padded rows, questions that some scenarios did not score, and
+    evaluations that count more than others."""
     examples = make_world(43, 1, base_spread=1.0, noise=0.3, missing=0.2)
-    weights = examples.weights.copy()
+    weights = np.random.default_rng(2).uniform(0.3, 2.0, examples.weights.shape).astype(np.float32)
     weights[::3, 5:] = 0.0
     return replace(examples, weights=weights)
 
@@ -61,28 +62,33 @@ def worth() -> tuple[Doubles, Doubles]:
     members = (examples.subsets[..., None] >> np.arange(N) & 1).astype(float)
     held = [examples.weights[row] > 0 for row in range(len(examples))]
     inputs = [members[row, real] for row, real in enumerate(held)]
+    weights = [examples.weights[row, real].astype(float) for row, real in enumerate(held)]
     scores = [examples.scores[row, real].astype(float) for row, real in enumerate(held)]
     both = [np.stack([x[:, i] * x[:, j] for i, j in PAIRS], axis=1) for x in inputs]
 
     def pooled(features: list[Doubles], wanted: list[Doubles]) -> Any:
-        centred = np.concatenate([x - x.mean(axis=0) for x in features])
-        return (
-            Ridge(alpha=RIDGE, fit_intercept=False).fit(centred, np.concatenate([y - y.mean() for y in wanted])).coef_
-        )
+        centred = [x - np.average(x, axis=0, weights=w) for x, w in zip(features, weights, strict=True)]
+        model = Ridge(alpha=RIDGE, fit_intercept=False)
+        model.fit(np.concatenate(centred), np.concatenate(wanted), sample_weight=np.concatenate(weights))
+        return model.coef_
 
     overlaps = pooled([np.hstack([x, z]) for x, z in zip(inputs, both, strict=True)], scores)[N:]
     assert overlaps[PAIRS.index((0, 1))] > 0.1
     assert overlaps[PAIRS.index((2, 3))] < -0.1
     scores = [y - z @ overlaps for y, z in zip(scores, both, strict=True)]
     mean = pooled(inputs, scores)
-    shown = np.array([Ridge(alpha=RIDGE).fit(x, y - x @ mean).coef_ for x, y in zip(inputs, scores, strict=True)])
-    resolution = np.array([[Ridge(alpha=RIDGE).fit(x, x[:, i]).coef_[i] for i in range(N)] for x in inputs])
+    own = [y - x @ mean for x, y in zip(inputs, scores, strict=True)]
+    told = list(zip(inputs, own, weights, strict=True))
+    shown = np.array([Ridge(alpha=RIDGE).fit(x, y, sample_weight=w).coef_ for x, y, w in told])
+    resolution = np.array(
+        [[Ridge(alpha=RIDGE).fit(x, x[:, i], sample_weight=w).coef_[i] for i in range(N)] for x, _, w in told]
+    )
     factor = np.zeros_like(shown)
     for i in range(N):
         codes = examples.values[examples.values_of[:, i]].astype(float)
-        told = resolution[:, i] > 0
+        some = resolution[:, i] > 0
         model = Ridge(alpha=ANSWER_RIDGE, fit_intercept=False)
-        model.fit(codes[told], shown[told, i] / resolution[told, i], sample_weight=resolution[told, i])
+        model.fit(codes[some], shown[some, i] / resolution[some, i], sample_weight=resolution[some, i])
         factor[:, i] = np.clip(1 + model.predict(codes) / max(mean[i], 0.1 * mean.max()), 0.1, 10)
     factor *= examples.values_of != 0
     shown = shown - resolution * mean * (factor - 1)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from raise_agent.distill.dataset import Examples, examples_of
+from raise_agent.distill.dataset import Examples, Score, examples_of
 from raise_agent.distill.settings import DistillSettings
 from raise_agent.distill.train import Epoch, Trained, _Batches, _Network, _validate, train
 from raise_agent.errors import ConfigError
@@ -121,7 +121,7 @@ def test_what_an_answer_says_of_questions_that_were_never_asked_after_it_is_over
         answers = tuple(str(answer) for answer in rng.choice(["high", "low"], size=N))
         scenarios.append(Scenario(str(number), "Life", query_of("money"), Profile(KEYS, answers)))
         worth = (0.0, 0.0, 1.0, 0.0) if answers[0] == "high" else (0.0, 0.0, 0.0, 1.0)
-        scores[scenarios[-1].digest] = {0: 2.0, **{1 << i: 2.0 + worth[i] for i in range(N)}}
+        scores[scenarios[-1].digest] = {0: Score(2.0), **{1 << i: Score(2.0 + worth[i]) for i in range(N)}}
     examples = examples_of(scenarios, scores, ENCODER, VALUE_ENCODER)
     network = network_of(train(examples, None, replace(SETTINGS, overheard=overheard), seed=0))
     for answer, sign in (("high", 1), ("low", -1)):
@@ -255,10 +255,11 @@ def test_nothing_is_dropped_out_where_the_network_is_measured() -> None:
 
 
 def sparse() -> Examples:
-    """Six scenarios of some evaluations each."""
+    """Six scenarios of some evaluations each, some of which count more than others."""
     examples = make_world(6, 1, base_spread=0.5, noise=0.1)
-    weights = (np.random.default_rng(0).random(examples.weights.shape) < 0.6).astype(np.float32)
-    return replace(examples, weights=weights)
+    rng = np.random.default_rng(0)
+    weights = (rng.random(examples.weights.shape) < 0.6) * rng.uniform(0.3, 3.0, examples.weights.shape)
+    return replace(examples, weights=weights.astype(np.float32))
 
 
 @pytest.mark.parametrize(("levels", "slopes"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.3), (0.5, 0.3)])
@@ -269,7 +270,7 @@ def test_the_loss_is_that_of_a_mixed_model(levels: float, slopes: float) -> None
     for row in range(len(examples)):
         real = examples.weights[row] > 0
         members = (examples.subsets[row, real][:, None] >> np.arange(N) & 1).astype(float)
-        covariance = np.eye(real.sum()) + levels + slopes * members @ members.T
+        covariance = np.diag(1 / examples.weights[row, real]) + levels + slopes * members @ members.T
         residual = (forecast.numpy()[row] - examples.scores[row])[real]
         expected += residual @ np.linalg.solve(covariance, residual)
     batches = _Batches(examples, N, replace(SETTINGS, levels=levels, slopes=slopes))

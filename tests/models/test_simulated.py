@@ -610,6 +610,38 @@ def test_noise_is_drawn_anew_for_each_scenario_subset_and_seed() -> None:
     assert len(np.unique(first)) > 800
 
 
+def test_answers_are_as_unlike_in_noise_as_asked_and_the_judge_tells_how_noisy_each_is() -> None:
+    scenario, noise, spread, draws = sample(SEEDS[0])[5], 0.05, 0.8, 200
+    judge = SimulatedSafetyModel(TABLE, judge_noise=noise, judge_noise_spread=spread)
+    requests = [
+        EvaluationRequest(scenario, subset, i) for subset in range(1024) for i in range(draws if subset == 9 else 1)
+    ]
+    outcomes = judge.evaluate(requests)
+    told: dict[int, set[float]] = {}
+    for request, outcome in zip(requests, outcomes, strict=True):
+        assert isinstance(outcome, Evaluation)
+        assert outcome.doubt is not None
+        assert outcome.doubt.variances is not None
+        assert outcome.doubt.outside == (0.0, 0.0, 0.0)
+        (variance,) = set(outcome.doubt.variances)
+        told.setdefault(request.subset, set()).add(variance)
+    # Whoever judges an answer again is as unsure of it.
+    variances = np.asarray([variance for (variance,) in told.values()])
+    assert (np.log(variances) / 2).std() == pytest.approx(spread, rel=4 / math.sqrt(2 * 1024))
+    assert (np.log(variances) / 2).mean() == pytest.approx(math.log(noise) - spread**2, abs=4 * spread / 32)
+    found = np.asarray(
+        [[getattr(o, name) for name in DIMENSIONS] for r, o in zip(requests, outcomes, strict=True) if r.subset == 9]
+    )
+    (variance,) = told[9]
+    assert found.std() != pytest.approx(noise, rel=0.15)
+    assert (found - found.mean(axis=0)).std() == pytest.approx(math.sqrt(variance), rel=4 / math.sqrt(2 * 3 * draws))
+
+
+def test_a_judge_tells_no_doubt_where_all_answers_are_equally_noisy() -> None:
+    outcomes = SimulatedSafetyModel(TABLE, judge_noise=0.3).evaluate([EvaluationRequest(sample(SEEDS[0])[0], 0)])
+    assert [outcome.doubt for outcome in outcomes if isinstance(outcome, Evaluation)] == [None]
+
+
 def test_large_noise_is_cut_off_at_1_and_5() -> None:
     judge = SimulatedSafetyModel(TABLE, judge_noise=50.0)
     outcomes = judge.evaluate([EvaluationRequest(sample(SEEDS[0])[0], 0, i) for i in range(200)])
@@ -656,6 +688,8 @@ def test_noise_without_a_failure_says_nothing_of_the_failures() -> None:
 def test_settings_out_of_range_are_refused(value: float) -> None:
     with pytest.raises(ConfigError, match="judge_noise must be 0 or more score points, not"):
         SimulatedSafetyModel(TABLE, judge_noise=value)
+    with pytest.raises(ConfigError, match=r"judge_noise_spread must be from 0 to 3\.0, not"):
+        SimulatedSafetyModel(TABLE, judge_noise=0.1, judge_noise_spread=value)
     with pytest.raises(ConfigError, match="failure_rate must be a share between 0 and 1, not"):
         SimulatedSafetyModel(TABLE, failure_rate=value)
     with pytest.raises(ConfigError, match="prior doubt must be 0 or more, not"):
@@ -798,6 +832,7 @@ def test_every_setting_is_in_the_identity() -> None:
         SimulatedSafetyModel(TABLE).identity,
         SimulatedSafetyModel(TABLE, seed=1).identity,
         SimulatedSafetyModel(TABLE, judge_noise=0.1).identity,
+        SimulatedSafetyModel(TABLE, judge_noise=0.1, judge_noise_spread=0.5).identity,
         SimulatedSafetyModel(TABLE, failure_rate=0.1).identity,
         SimulatedPrior(TABLE).identity,
         SimulatedPrior(TABLE, seed=1).identity,
