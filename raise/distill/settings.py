@@ -61,6 +61,8 @@ class DistillSettings:
     """Whether an evaluation counts the less, the less certain its score is; false counts all alike."""
     decline: float = 0.1
     """Share of the unasked attributes that are marked as declined in training, at least 0, below 1."""
+    unfamiliar: float = 0.1
+    """Share of the answers that the network is told in training in words it never met, at least 0, below 1."""
     overheard: float = 0.25
     """Mean number of answers that the network is told in training beside those of the evaluated subset, 0 or more."""
 
@@ -86,7 +88,7 @@ class DistillSettings:
         if self.hidden > LARGEST:
             raise ConfigError(f"distill.hidden must be {LARGEST} or less, not {self.hidden}")
         refuse_below_one(self, "distill.", "hidden", "epochs", "patience", "batch")
-        for name in ("dropout", "decline"):
+        for name in ("dropout", "decline", "unfamiliar"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"distill.{name} must be at least 0 and below 1, not {getattr(self, name)}")
         for name in ("levels", "slopes"):

@@ -5,7 +5,8 @@ points on the way there: for a random part S of T the network sees the query and
 which questions E = T - S come next but not their answers, and forecasts the score. What it learns is thus the
 expectation over answers that the agent cannot know yet, which is what a policy must compare. Attributes of S
 that the user has no value for, and random ones outside T, are marked as declined: a declined question tells
-nothing.
+nothing. An answer is now and then told in words that the network never met, a random direction in place of its code: it
+tells that the question was answered, as what a person types in their own words does, and no more.
 
 What one answer says of another question would be seen only where a search happened to ask both. So now and then S holds
 an answer from outside T too, overheard as it were, and the forecast takes back what that answer brings by itself: the
@@ -123,7 +124,7 @@ class _Batches:
         self.roots = self.weights.sqrt()
         self.own = torch.cat([self.members, torch.ones_like(self.members[..., :1])], dim=-1) * self.roots[..., None]
         self.taken = _taken(self.own, [settings.slopes] * n + [settings.levels])
-        self.decline, self.overheard = settings.decline, settings.overheard
+        self.decline, self.overheard, self.unfamiliar = settings.decline, settings.overheard, settings.unfamiliar
 
     def views(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Network inputs for these scenarios, each evaluation seen from a random point on the way to it."""
@@ -138,9 +139,12 @@ class _Batches:
         asked, others = drawn(members, uniform()), 1 - members
         beside = has * drawn(others, 2 * self.overheard * uniform() / others.sum(dim=-1, keepdim=True).clamp(min=1))
         refused = drawn(others - beside, self.decline)
+        codes = self.values[self.values_of[rows]]
+        anything = nn.functional.normalize(torch.randn(codes.shape, generator=generator), dim=-1)
+        unfamiliar = torch.rand((*codes.shape[:2], 1), generator=generator) < self.unfamiliar
         return (
             self.queries[self.query_of[rows]],
-            self.values[self.values_of[rows]],
+            torch.where(unfamiliar, anything, codes),
             asked * has + beside,
             refused + asked * ~has,
             members - asked - beside,

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -313,7 +313,7 @@ def test_a_search_that_dwells_on_what_suits_its_user_does_not_mislead() -> None:
 @pytest.mark.parametrize("decline", [0.0, 0.3])
 def test_a_view_splits_what_was_evaluated_into_said_refused_and_to_come(decline: float) -> None:
     examples = make_world(60, 3, missing=0.4)
-    batches = _Batches(examples, N, replace(SETTINGS, decline=decline, overheard=0.0))
+    batches = _Batches(examples, N, replace(SETTINGS, decline=decline, overheard=0.0, unfamiliar=0.0))
     rows = torch.arange(60)
     query, values, answered, declined, asked = batches.views(rows, torch.Generator().manual_seed(0))
     torch.testing.assert_close(query, torch.from_numpy(examples.queries[examples.query_of]))
@@ -349,6 +349,47 @@ def test_an_answer_that_is_overheard_is_taken_back_from_the_score() -> None:
     assert not (beside & declined.bool()).any()
     room = members.sum(dim=-1) < N
     assert beside.sum(dim=-1)[room].float().mean() / has.float().mean() == pytest.approx(0.6, abs=0.03)
+
+
+def test_some_answers_are_told_in_words_never_met() -> None:
+    examples = make_world(400, 3)
+    batches = _Batches(examples, N, replace(SETTINGS, unfamiliar=0.3))
+    _, values, *_ = batches.views(torch.arange(400), torch.Generator().manual_seed(0))
+    codes = torch.from_numpy(examples.values[examples.values_of])
+    same = (values == codes).all(dim=-1)
+    assert 1 - same.float().mean().item() == pytest.approx(0.3, abs=0.05)
+    torch.testing.assert_close(values.norm(dim=-1), torch.ones(400, N))
+    assert (values * codes).sum(dim=-1)[~same].mean().abs() < 0.05
+
+
+_OFTEN = ("never", "seldom", "at times", "often", "always", "a bit", "lots", "hardly")
+_OWN_WORDS = ("rather much", "42", "zebra", "it depends on the day", "so-so", "divorced last year", "most of the time")
+
+
+def _lifted_by_some_answers(seed: int) -> Examples:
+    """Two of eight answers to the first question make the second worth a point more."""
+    rng = np.random.default_rng(seed)
+    scenarios, scores = [], {}
+    for number in range(600):
+        answers = (str(rng.choice(_OFTEN)), *(str(answer) for answer in rng.choice(["high", "low"], size=N - 1)))
+        scenarios.append(Scenario(str(number), "Life", query_of("money"), Profile(KEYS, answers)))
+        lift = 1.0 if answers[0] in _OFTEN[:2] else 0.0
+        scores[scenarios[-1].digest] = {m: Score(2.0 + 0.2 * (m >> 1 & 1) + lift * (m & 3 == 3)) for m in range(1 << N)}
+    return examples_of(scenarios, scores, ENCODER, VALUE_ENCODER)
+
+
+def test_words_never_met_tell_that_a_question_was_answered_and_no_more() -> None:
+    """After an answer that nobody understands, what a question brings is the mean over what it may have been."""
+    away: dict[float, list[float]] = {}
+    for unfamiliar, seed in product((0.0, 0.1), range(2)):
+        settings = replace(SETTINGS, unfamiliar=unfamiliar)
+        made = train(_lifted_by_some_answers(seed), _lifted_by_some_answers(seed + 10), settings, seed)
+        network = PolicyNetwork(made.shape, made.weights)
+        gains = [forecast_gains(network, "money", {0: reply})[1] for reply in _OWN_WORDS]
+        away.setdefault(unfamiliar, []).extend(abs(gain - 0.45) for gain in gains)
+        assert forecast_gains(network, "money", {0: "never"})[1] == pytest.approx(1.2, abs=0.25)
+        assert forecast_gains(network, "money", {0: "lots"})[1] == pytest.approx(0.2, abs=0.25)
+    assert np.mean(away[0.1]) < 0.65 * np.mean(away[0.0])
 
 
 def test_views_reach_every_point_on_the_way() -> None:
