@@ -27,6 +27,7 @@ _SPLIT = re.compile(
     r"\b(?<!someone )(?<!somebody )(?=(?:and|but|because|since|although|though|while|plus|yet|or|who|which)\b"
     r"|(?:so|as|now) (?:i|my|we|he|she|they)\b)"
 )
+_THEY = re.compile(r"(?:(?:and|but|so) )?(?:he|she|they|who)\b")
 
 Found = tuple[str, str]
 """Key of an attribute and the value found."""
@@ -132,6 +133,7 @@ class _Reader:
         """Statements that begin a clause, up to the first doubt about who speaks, or of what."""
         segments = list(_segments(sentence))
         going_on = False
+        listed: list[Found] = []
         for segment in segments:
             doubt = phrases("doubt").search(segment.words)
             words = segment.words[: doubt.start()].rstrip() if doubt else segment.words
@@ -139,21 +141,30 @@ class _Reader:
             rest = words[begun.end() :].lstrip() if begun else words
             asked = sentence.question and len(segments) == 1
             if rest and not asked:
-                found = self._of_segment(segment, rest, going_on)
+                found = self._of_segment(rest, going_on)
+                leading = phrases("as_a").match(rest)
+                if leading or listed:
+                    # "As a nurse and mother, how do I ...": both, once it is clear who does.
+                    chain, left = self._chain_left(rest[leading.end() if leading else 0 :].lstrip(), "i")
+                    listed = [*listed, *chain] if chain else []
+                    if phrases("i_go_on").match(f"{left} {segment.followed}".strip()):
+                        found, listed = [*found, *listed], []
+                    elif not segment.followed.startswith("and "):
+                        listed = []
+                if not doubt and not words.startswith("no ") and not _THEY.match(segment.followed):
+                    # "Single mom here", and not "a doctor here, who ...".
+                    chain, left = self._chain_left(rest, "here")
+                    found += chain if left == "here" else []
                 yield from found
                 going_on = bool(found) or self._introduces(rest)
             if doubt or segment.quoting:
                 return
 
-    def _of_segment(self, segment: _Segment, rest: str, going_on: bool) -> list[Found]:
+    def _of_segment(self, rest: str, going_on: bool) -> list[Found]:
         found = list(self._says(rest))
         am = phrases("i_am").match(rest)
         if am:
             return found + self._chain(rest[am.end() :].lstrip(), "")
-        leading = phrases("as_a").match(rest)
-        if leading:
-            chain, left = self._chain_left(rest[leading.end() :].lstrip(), "i")
-            return found + (chain if phrases("i_go_on").match(f"{left} {segment.followed}".strip()) else [])
         return found + (self._chain(rest, "") if going_on and not found else [])
 
     def _says(self, rest: str) -> Iterator[Found]:
