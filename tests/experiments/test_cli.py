@@ -62,7 +62,11 @@ def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(whole: Who
     folder = whole.folder
     results = json.loads((folder / "results.json").read_text())
     assert results["simulated"] is True
-    assert [m["method"] for m in results["methods"]] == results["config"]["evaluate"]["methods"]
+    labels = [
+        entry if isinstance(entry, str) else next(iter(entry)) for entry in results["config"]["evaluate"]["methods"]
+    ]
+    assert [m["method"] for m in results["methods"]] == labels
+    assert {"ahead", "value"} < set(labels), "what hearing answers is worth, and what stopping costs, are shown unasked"
     by_name = {m["method"]: m for m in results["methods"]}
     assert by_name["none"]["questions"] == 0
     assert by_name["full"]["questions"] == 10
