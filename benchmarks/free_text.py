@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -118,11 +119,13 @@ def oracle(worth: np.ndarray, budget: int) -> np.ndarray:
 
 
 def shares(asked: Asked, worth: np.ndarray, best: np.ndarray, min_gain: float) -> tuple[float, float]:
-    """Share of the best paths' gain where asking stops as soon as no more than ``min_gain`` is expected; questions."""
+    """Share of the best paths' gain, NaN where nothing is asked, and questions: asking stops as soon as no more than
+    ``min_gain`` is expected."""
     lengths = np.cumprod(asked.expected > min_gain, axis=1).sum(axis=1)
     rows = np.arange(len(worth))
     reached = [worth[row, mask_of(asked.order[row, : lengths[row]].tolist())] for row in rows]
-    return float(np.sum(reached) / best[rows, lengths].sum()), float(lengths.mean())
+    most = float(best[rows, lengths].sum())
+    return float(np.sum(reached)) / most if most else math.nan, float(lengths.mean())
 
 
 def main() -> None:
@@ -147,7 +150,6 @@ def main() -> None:
         "values of training": exact,
         "as typed": own,
         "read by `read_reply`": [read(answers) for answers in own],
-        "nothing (declined)": [dict.fromkeys(TABLE.keys) for _ in held_out],
     }
     worth = gains(SimulatedSafetyModel(TABLE), held_out)
     best = oracle(worth, policy.budget)

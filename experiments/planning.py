@@ -78,12 +78,12 @@ def plan_scenarios(bench: Bench, tracker: Tracker, folder: Path) -> Drawn:
     tracker.artifact("plans", "plans", folder / PLANS)
     noisy = bench.noise().points > 0
     return {
-        scenario.digest: _draws(plan.trace, noisy) | {(subset, 0) for subset, score in more if score is not None}
+        scenario.digest: draws_of(plan.trace, noisy) | {(subset, 0) for subset, score in more if score is not None}
         for scenario, plan, more in zip(scenarios, plans, explored, strict=True)
     }
 
 
-def _draws(trace: Sequence[tuple[int, float | None]], noisy: bool) -> set[tuple[int, int]]:
+def draws_of(trace: Sequence[tuple[int, float | None]], noisy: bool) -> set[tuple[int, int]]:
     """(subset, sample) of what was scored: where judges are noisy, each time that a subset is asked for is another."""
     asked: Counter[int] = Counter()
     scored = set()

@@ -119,7 +119,7 @@ class SimulatedLLM:
     judge_noise: float = MISSING
     """Standard deviation of one judgement, per dimension, in score points."""
     judge_noise_spread: float = MISSING
-    """How unlike answers are in it; above 0 the judge tells how noisy each judgement is."""
+    """How unlike answers are in it; where both are above 0 the judge tells how noisy each judgement is."""
     failure_rate: float = MISSING
     """Share of evaluations that come back unscored."""
     prior_doubt: float = MISSING

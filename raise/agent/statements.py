@@ -27,7 +27,7 @@ _SPLIT = re.compile(
     r"\b(?<!someone )(?<!somebody )(?=(?:and|but|because|since|although|though|while|plus|yet|or|who|which)\b"
     r"|(?:so|as|now) (?:i|my|we|he|she|they)\b)"
 )
-_THEY = re.compile(r"(?:(?:and|but|so) )?(?:he|she|they|who)\b")
+_ARTICLE = re.compile(r"(?:an?|the) ")
 
 Found = tuple[str, str]
 """Key of an attribute and the value found."""
@@ -111,7 +111,10 @@ class _Reader:
 
     def read(self) -> Iterator[Found]:
         quoting = False
-        for sentence in sentences(self.text):
+        told = list(sentences(self.text))
+        if told:
+            yield from self._here(told[0], told[1] if len(told) > 1 else None)
+        for sentence in told:
             if not phrases("imagined").search(sentence.clauses[0].words):
                 yield from self._standing(sentence)
                 if not quoting:
@@ -146,19 +149,30 @@ class _Reader:
                 if leading or listed:
                     # "As a nurse and mother, how do I ...": both, once it is clear who does.
                     chain, left = self._chain_left(rest[leading.end() if leading else 0 :].lstrip(), "i")
-                    listed = [*listed, *chain] if chain else []
+                    # "As a doctor told me": what is cut off may make it somebody else.
+                    listed = [*listed, *chain] if chain and (left or not doubt) else []
                     if phrases("i_go_on").match(f"{left} {segment.followed}".strip()):
                         found, listed = [*found, *listed], []
-                    elif not segment.followed.startswith("and "):
-                        listed = []
-                if not doubt and not words.startswith("no ") and not _THEY.match(segment.followed):
-                    # "Single mom here", and not "a doctor here, who ...".
-                    chain, left = self._chain_left(rest, "here")
-                    found += chain if left == "here" else []
                 yield from found
                 going_on = bool(found) or self._introduces(rest)
             if doubt or segment.quoting:
                 return
+
+    def _here(self, opening: Sentence, then: Sentence | None) -> Iterator[Found]:
+        """How a message begins: "Single mom here, how do I ...", "34 year old nurse here. I ...".
+
+        It may as well be somebody who is present. So what comes next must be said of oneself, and of nobody else.
+        """
+        clauses = [clause for clause in opening.clauses if not phrases("greeting").fullmatch(clause.words)]
+        if not clauses or _ARTICLE.match(clauses[0].words):
+            return
+        first, *others = clauses
+        begun = phrases("greeting").match(first.words)
+        chain, left = self._chain_left(first.words[begun.end() :].lstrip() if begun else first.words, "here")
+        next_words = " ".join(clause.words for clause in (others or (then.clauses if then else [])))[:200]
+        of_oneself = phrases("i_go_on" if others else "i_say").match(next_words)
+        if left == "here" and of_oneself and not phrases("of_somebody").search(next_words):
+            yield from chain
 
     def _of_segment(self, rest: str, going_on: bool) -> list[Found]:
         found = list(self._says(rest))

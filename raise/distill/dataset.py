@@ -25,8 +25,8 @@ class Score:
     draws: int = 1
     """How many there are, 1 or more."""
     doubt: float | None = None
-    """Variance, in score points squared, of one draw as its judge has it; the mean over draws. None where no judge told
-    any, or of a single rating each."""
+    """Variance, in score points squared, that the judge told of one rating, for the mean of dimensions; the mean over
+    draws. None where it told none, as of a single rating."""
 
 
 Scores = dict[str, dict[int, Score]]

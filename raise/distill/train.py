@@ -119,9 +119,9 @@ class _Batches:
         self.values_of = torch.from_numpy(examples.values_of)
         self.members = torch.from_numpy(known_in(examples.subsets, n)).float()
         self.scores = torch.from_numpy(examples.scores)
-        self.weights = torch.from_numpy(examples.weights)
+        weights = torch.from_numpy(examples.weights)
         # Weights are precisions: a residual and all that makes it up are scaled by their roots.
-        self.roots = self.weights.sqrt()
+        self.roots, self.real = weights.sqrt(), weights > 0
         self.own = torch.cat([self.members, torch.ones_like(self.members[..., :1])], dim=-1) * self.roots[..., None]
         self.taken = _taken(self.own, [settings.slopes] * n + [settings.levels])
         self.decline, self.overheard, self.unfamiliar = settings.decline, settings.overheard, settings.unfamiliar
@@ -151,11 +151,12 @@ class _Batches:
         )
 
     def loss(self, forecast: Tensor, rows: Tensor) -> Tensor:
-        """Weighted mean of the squared residuals of these scenarios, less what each has of its own."""
+        """Mean of the weighted squared residuals of these scenarios, less what each has of its own."""
         residual = (forecast - self.scores[rows]) * self.roots[rows]
         shown = (residual[:, None] @ self.own[rows])[:, 0]
         own = (shown[:, None] @ self.taken[rows])[:, 0] * shown
-        loss: Tensor = (residual.square().sum() - own.sum()) / self.weights[rows].sum()
+        # Over their number: scenarios of little weight must not count more for being in one batch.
+        loss: Tensor = (residual.square().sum() - own.sum()) / self.real[rows].sum()
         return loss
 
 
@@ -308,10 +309,10 @@ def _residual(network: _Network, examples: Examples, n: int) -> float:
     none = torch.zeros_like(members)
     query = torch.from_numpy(examples.queries[examples.query_of])
     forecast = network(query, torch.from_numpy(examples.values[examples.values_of]), none, none, members)
-    weights = torch.from_numpy(examples.weights)
-    residual = forecast - torch.from_numpy(examples.scores)
-    residual = residual - (residual * weights).sum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)
-    return math.sqrt(float((residual.square() * weights).sum() / weights.sum()))
+    real = torch.from_numpy(examples.weights > 0).float()
+    residual = (forecast - torch.from_numpy(examples.scores)) * real
+    residual = (residual - residual.sum(dim=1, keepdim=True) / real.sum(dim=1, keepdim=True)) * real
+    return math.sqrt(float(residual.square().sum() / real.sum()))
 
 
 def _single_steps(examples: Examples, n: int) -> tuple[npt.NDArray[np.int64], ...]:

@@ -7,7 +7,7 @@ evaluation's error goes with its doubt is estimated. Within scenarios, scores ar
 
     misfit + noise * doubt / draws,
 
-and the four variances are those of maximum likelihood. An evaluation's weight is its precision, the reciprocal of its
+and all four variances are found by maximum likelihood. An evaluation's weight is its precision, the reciprocal of its
 residual variance, over the mean precision of all: 1 for all where doubt tells nothing.
 
 The paper takes all scores as equally certain.
@@ -29,9 +29,9 @@ from .dataset import Examples
 from .effects import pairs, parts, shared_effects
 
 _ENOUGH = 1 << 18
-"""Evaluations, padding counted, that tell four variances apart."""
+"""Evaluations that tell four variances apart."""
 _LEAST_MISFIT = 0.1
-"""Of the mean residual variance: none is taken to be surer than that."""
+"""Of the median residual variance: no score is taken to be surer than that."""
 _LEAST, _START = 1e-6, 0.25
 """Of the variance of scores: the least that a variance is taken to be, and where the search for it starts."""
 
@@ -41,7 +41,7 @@ class Uncertainty:
     """What evaluations' errors are made of, in score points squared."""
 
     misfit: float
-    """Variance of the error of a score that is certain."""
+    """Variance of the error of a score that is certain; what is found, and at least a tenth of the median of all."""
     noise: float
     """What is added to it by the usual doubt of one draw."""
     usual_doubt: float | None
@@ -62,16 +62,24 @@ def measure_uncertainty(examples: Examples) -> Uncertainty | None:
     Args:
         examples: of training, unweighed.
     """
-    real = examples.draws > 0
-    told = examples.doubts[real & ~np.isnan(examples.doubts)]
+    told = examples.doubts[(examples.draws > 0) & ~np.isnan(examples.doubts)]
     usual = float(told.mean(dtype=np.float64)) if len(told) else None
-    doubt = _relative(examples, usual)
-    if np.ptp(doubt[real]) == 0:
+    some = _some(examples)
+    doubt = _relative(some, usual)
+    if np.ptp(doubt[some.draws > 0]) == 0:
         return None
     with one_thread():
-        misfit, noise = _variances(examples, doubt)
-    misfit = max(misfit, _LEAST_MISFIT * (misfit + noise * float(doubt[real].mean())))
-    return Uncertainty(misfit, noise, usual, float((1 / (misfit + noise * doubt[real])).mean()))
+        misfit, noise = _variances(some, doubt)
+    all_of_it = _relative(examples, usual)[examples.draws > 0]
+    misfit = max(misfit, _LEAST_MISFIT * (misfit + noise * float(np.median(all_of_it))))
+    return Uncertainty(misfit, noise, usual, float((1 / (misfit + noise * all_of_it)).mean()))
+
+
+def _some(examples: Examples) -> Examples:
+    """The same, or as many of the scenarios, evenly spread over all, as have enough evaluations."""
+    step = -(-examples.evaluations // _ENOUGH)
+    of_scenarios = ("query_of", "values_of", "subsets", "scores", "draws", "doubts", "weights")
+    return replace(examples, **{name: getattr(examples, name)[::step] for name in of_scenarios})
 
 
 def _relative(examples: Examples, usual: float | None) -> npt.NDArray[np.float64]:
@@ -88,16 +96,12 @@ def _variances(examples: Examples, doubt: npt.NDArray[np.float64]) -> tuple[floa
     What all scenarios share is taken off the scores first, so that only what is each one's own is left to explain.
     """
     alone, overlaps = shared_effects(examples)
-    most = max(1, _ENOUGH // examples.subsets.shape[1])
-    few = replace(
-        examples,
-        **{name: getattr(examples, name)[:most] for name in ("query_of", "values_of", "subsets", "scores", "weights")},
-    )
-    found = [(members, scores - members @ alone - pairs(members) @ overlaps, w) for members, scores, w in parts(few)]
+    found = [(m, scores - m @ alone - pairs(m) @ overlaps, weights) for m, scores, weights in parts(examples)]
     members, left, real = (torch.cat(tensors) for tensors in zip(*found, strict=True))
+    left = (left - (left * real).sum() / real.sum()) * real
     own = torch.cat([members, torch.ones_like(left)[..., None]], dim=-1)
     scale = max(float(left[real > 0].var(correction=0)), 1e-12)
-    relative = torch.from_numpy(doubt[:most])
+    relative = torch.from_numpy(doubt)
     logs = torch.full((4,), math.log(_START), dtype=torch.float64, requires_grad=True)
     search = torch.optim.LBFGS([logs], max_iter=200, line_search_fn="strong_wolfe")
 

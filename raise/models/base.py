@@ -38,7 +38,7 @@ class Evaluation:
     emotional_empathy: float
     user_alignment: float
     doubt: Doubt | None = field(default=None, kw_only=True)
-    """None where the judge has none to tell, as the simulated one."""
+    """None where the judge has none to tell, as the simulated one unless it is unevenly noisy."""
 
     @property
     def dimensions(self) -> tuple[float, float, float]:

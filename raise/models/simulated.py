@@ -49,7 +49,7 @@ from .instant import InstantPrior
 from .simulated_world import World
 
 IN_FLIGHT = 4096
-MOST_NOISE_SPREAD = 3.0
+MOST_NOISE, MOST_NOISE_SPREAD = 1e6, 3.0
 
 FLOOR_MEAN, FLOOR_SHARED, FLOOR_OWN = 2.828, 0.22, 0.30
 CEILING_MEAN, CEILING_SPREAD = 4.065, 0.20
@@ -69,7 +69,8 @@ class SimulatedSafetyModel:
         seed: of users' individuality; another seed is another population.
         judge_noise: standard deviation of each dimension of one judgement, in score points, 0 or more.
         judge_noise_spread: how unlike answers are in this noise, 0 or more: the standard deviation of its logarithm,
-            the mean of its square being that of ``judge_noise``. Above 0 the judge tells how noisy each judgement is.
+            the mean of its square being that of ``judge_noise``. Where both are above 0 the judge tells how noisy each
+            judgement is.
         failure_rate: share of evaluations, 0 to 1, that come back unscored, always the same ones.
     """
 
@@ -85,8 +86,8 @@ class SimulatedSafetyModel:
         judge_noise_spread: float = 0.0,
         failure_rate: float = 0.0,
     ) -> None:
-        if not 0 <= judge_noise < math.inf:
-            raise ConfigError(f"judge_noise must be 0 or more score points, not {judge_noise}")
+        if not 0 <= judge_noise <= MOST_NOISE:
+            raise ConfigError(f"judge_noise must be 0 to {MOST_NOISE:,.0f} score points, not {judge_noise}")
         if not 0 <= judge_noise_spread <= MOST_NOISE_SPREAD:
             raise ConfigError(f"judge_noise_spread must be from 0 to {MOST_NOISE_SPREAD}, not {judge_noise_spread}")
         if not 0 <= failure_rate <= 1:
@@ -106,7 +107,8 @@ class SimulatedSafetyModel:
         return {
             **self._world.identity(),
             "judge_noise": self._judge_noise,
-            "judge_noise_spread": self._judge_noise_spread,
+            # Scores that were kept before there was such a thing are still right.
+            **({"judge_noise_spread": self._judge_noise_spread} if self._judge_noise_spread else {}),
             "failure_rate": self._failure_rate,
         }
 

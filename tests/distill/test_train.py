@@ -275,7 +275,20 @@ def test_the_loss_is_that_of_a_mixed_model(levels: float, slopes: float) -> None
         expected += residual @ np.linalg.solve(covariance, residual)
     batches = _Batches(examples, N, replace(SETTINGS, levels=levels, slopes=slopes))
     loss = float(batches.loss(forecast, torch.arange(6)))
-    assert loss == pytest.approx(expected / examples.weights.sum(), rel=1e-5)
+    assert loss == pytest.approx(expected / (examples.weights > 0).sum(), rel=1e-5)
+
+
+def test_scenarios_of_little_weight_count_little_whatever_they_share_a_batch_with() -> None:
+    examples = make_world(6, 1, noise=0.3)
+    weights = np.where(np.arange(6)[:, None] < 3, 0.02, 1.98).astype(np.float32) * np.ones_like(examples.weights)
+    batches = _Batches(replace(examples, weights=weights), N, replace(SETTINGS, levels=0.0, slopes=0.0))
+    plain = _Batches(examples, N, replace(SETTINGS, levels=0.0, slopes=0.0))
+    forecast = torch.zeros(1, 1 << N)
+    for row, weight in ((0, 0.02), (5, 1.98)):
+        rows = torch.tensor([row])
+        assert float(batches.loss(forecast, rows)) == pytest.approx(
+            weight * float(plain.loss(forecast, rows)), rel=1e-5
+        )
 
 
 def test_what_is_a_users_own_hardly_enters_the_loss_where_it_may_vary_without_bound() -> None:

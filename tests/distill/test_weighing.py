@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -126,15 +127,55 @@ def test_padding_counts_nothing_and_changes_nothing() -> None:
 
 
 def test_a_judge_without_any_doubt_of_some_scores_is_not_believed_without_end() -> None:
-    examples, _ = uneven(100, 1, 0.3)
-    certain = replace(examples, scores=make_world(100, 1, base_spread=0.3).scores)
-    doubts = examples.doubts.copy()
-    doubts[:, 1::2] = 0.0
-    found = measure_uncertainty(replace(certain, doubts=doubts))
+    rng = np.random.default_rng(1)
+    world = make_world(100, 1)
+    members = (world.subsets[..., None] >> np.arange(N) & 1).astype(float)
+    doubts = np.full(world.scores.shape, 0.5)
+    doubts[::2, 3] = 0.0
+    additive = 2 + members @ np.asarray([0.1, 0.2, 0.3, 0.4]) + np.sqrt(doubts) * rng.standard_normal(doubts.shape)
+    examples = replace(world, scores=additive.astype(np.float32), doubts=doubts.astype(np.float32))
+    found = measure_uncertainty(examples)
     assert found is not None
-    weights = found.weigh(replace(certain, doubts=doubts)).weights
-    assert np.isfinite(weights).all()
-    assert weights.max() <= 10.0
+    assert 5.0 < found.weigh(examples).weights.max() < 11.0, "without a limit it would be 30"
+
+
+def test_other_examples_are_weighed_on_the_scale_of_those_measured_on() -> None:
+    examples, _ = uneven(200, 1, 0.5)
+    found = measure_uncertainty(examples)
+    assert found is not None
+    surer = replace(examples, doubts=(examples.doubts / 10).astype(np.float32))
+    expected = 1 / (found.precision * (found.misfit + found.noise * surer.doubts / surer.doubts.mean() / 10))
+    np.testing.assert_allclose(found.weigh(surer).weights, expected, rtol=1e-4)
+
+
+def test_levels_are_told_from_the_mean_score() -> None:
+    """Where each scenario has but one evaluation, only the mean of all tells what is noise."""
+    rng = np.random.default_rng(0)
+    world = make_world(600, 1)
+    doubts = 0.25 * np.exp(2 * rng.standard_normal((600, 1)) - 2)
+    scores = 3 + np.sqrt(doubts) * rng.standard_normal((600, 1))
+    one = {"subsets": np.zeros((600, 1), np.int64), "draws": np.ones((600, 1), np.int64)}
+    floats = {"scores": scores, "doubts": doubts, "weights": np.ones((600, 1))}
+    arrays: dict[str, Any] = {**one, **{name: array.astype(np.float32) for name, array in floats.items()}}
+    examples = replace(world, **arrays)
+    found = measure_uncertainty(examples)
+    assert found is not None
+    assert found.noise == pytest.approx(0.25, rel=0.35)
+    assert found.misfit < 0.1
+
+
+def test_scenarios_all_over_are_looked_at_where_there_are_more_than_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the first ones tell no doubt says nothing of the others."""
+    examples, _ = uneven(400, 1, 0.5)
+    doubts = examples.doubts.copy()
+    doubts[:100] = np.nan
+    told = replace(examples, doubts=doubts)
+    whole = measure_uncertainty(told)
+    monkeypatch.setattr("raise_agent.distill.weighing._ENOUGH", 100 * 16)
+    part = measure_uncertainty(told)
+    assert whole is not None
+    assert part is not None
+    assert part.noise == pytest.approx(whole.noise, rel=0.3)
 
 
 def test_likelihood_is_that_of_a_normal_with_the_whole_covariance() -> None:
@@ -150,11 +191,6 @@ def test_likelihood_is_that_of_a_normal_with_the_whole_covariance() -> None:
         expected += -2 * multivariate_normal(cov=covariance).logpdf(left[row, kept]) - constant
     found = _minus_log_likelihood(*map(torch.from_numpy, (left, own, real, variances, of)))
     assert float(found) == pytest.approx(expected)
-
-
-def test_the_same_examples_are_weighed_the_same() -> None:
-    examples, _ = uneven(60, 1, 0.5)
-    assert measure_uncertainty(examples) == measure_uncertainty(examples)
 
 
 def test_what_is_learned_of_uneven_scores_is_nearer_the_truth_when_weighed() -> None:

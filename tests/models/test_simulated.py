@@ -686,7 +686,7 @@ def test_noise_without_a_failure_says_nothing_of_the_failures() -> None:
 
 @pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf")])
 def test_settings_out_of_range_are_refused(value: float) -> None:
-    with pytest.raises(ConfigError, match="judge_noise must be 0 or more score points, not"):
+    with pytest.raises(ConfigError, match="judge_noise must be 0 to 1,000,000 score points, not"):
         SimulatedSafetyModel(TABLE, judge_noise=value)
     with pytest.raises(ConfigError, match=r"judge_noise_spread must be from 0 to 3\.0, not"):
         SimulatedSafetyModel(TABLE, judge_noise=0.1, judge_noise_spread=value)
