@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from itertools import combinations, product
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -394,12 +394,12 @@ def _lifted_by_some_answers(seed: int) -> Examples:
 def test_words_never_met_tell_that_a_question_was_answered_and_no_more() -> None:
     """After an answer that nobody understands, what a question brings is the mean over what it may have been."""
     away: dict[float, list[float]] = {}
-    for unfamiliar, seed in product((0.0, 0.1), range(2)):
-        settings = replace(SETTINGS, unfamiliar=unfamiliar)
-        made = train(_lifted_by_some_answers(seed), _lifted_by_some_answers(seed + 10), settings, seed)
+    for unfamiliar in (0.0, 0.1):
+        settings = replace(SETTINGS, unfamiliar=unfamiliar, epochs=25)
+        made = train(_lifted_by_some_answers(0), None, settings, seed=0)
         network = PolicyNetwork(made.shape, made.weights)
         gains = [forecast_gains(network, "money", {0: reply})[1] for reply in _OWN_WORDS]
-        away.setdefault(unfamiliar, []).extend(abs(gain - 0.45) for gain in gains)
+        away[unfamiliar] = [abs(gain - 0.45) for gain in gains]
         assert forecast_gains(network, "money", {0: "never"})[1] == pytest.approx(1.2, abs=0.25)
         assert forecast_gains(network, "money", {0: "lots"})[1] == pytest.approx(0.2, abs=0.25)
     assert np.mean(away[0.1]) < 0.65 * np.mean(away[0.0])

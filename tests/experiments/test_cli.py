@@ -410,15 +410,15 @@ def test_the_same_run_twice_on_one_store_gives_the_same_policy(whole: Whole) -> 
 
 def test_a_run_weighs_and_averages_its_own_draws_whatever_else_the_store_holds(cli: Cli, tmp_path: Path) -> None:
     noisy = ("llm.judge_noise=0.6", "llm.judge_noise_spread=1", "store=s.sqlite")
-    small = ("data.n=60", "planner.evaluations=14", "sensitivity_scenarios=20", "encoder=hashing", "distill.epochs=2")
+    small = ("data.n=30", "planner.evaluations=10", "sensitivity_scenarios=5", "encoder=hashing", "distill.epochs=1")
     whole = ("run", *small, *noisy, "evaluate.methods=[none]")
     cli(*whole, "hydra.run.dir=first")
     told = json.loads((tmp_path / "first/distill.json").read_text())["uncertainty"]
     assert told["noise"] > told["misfit"] > 0
-    cli("plan", "data.n=60", "planner=paper_mcts", "learn=false", *noisy, "hydra.run.dir=more")
+    cli("plan", "data.n=30", "planner=random", "planner.evaluations=12", *noisy, "hydra.run.dir=more")
     cli(*whole, "hydra.run.dir=again")
     cli(*whole, "distill.uncertainty=false", "hydra.run.dir=alike")
-    cli("distill", "data.n=60", "encoder=hashing", "distill.epochs=2", *noisy, "hydra.run.dir=all")
+    cli("distill", "data.n=30", "encoder=hashing", "distill.epochs=1", *noisy, "hydra.run.dir=all")
     weights = {
         run: (tmp_path / run / "policy/weights.safetensors").read_bytes() for run in ("first", "again", "alike", "all")
     }
