@@ -8,7 +8,7 @@ follows any of these in the sentence, count for nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -113,7 +113,7 @@ class _Reader:
         quoting = False
         told = list(sentences(self.text))
         if told:
-            yield from self._here(told[0], told[1] if len(told) > 1 else None)
+            yield from self._here(told[0], told[1:4])
         for sentence in told:
             if not phrases("imagined").search(sentence.clauses[0].words):
                 yield from self._standing(sentence)
@@ -135,7 +135,7 @@ class _Reader:
     def _stated(self, sentence: Sentence) -> Iterator[Found]:
         """Statements that begin a clause, up to the first doubt about who speaks, or of what."""
         segments = list(_segments(sentence))
-        going_on = False
+        going_on = addressed = False
         listed: list[Found] = []
         for segment in segments:
             doubt = phrases("doubt").search(segment.words)
@@ -149,19 +149,22 @@ class _Reader:
                 if leading or listed:
                     # "As a nurse and mother, how do I ...": both, once it is clear who does.
                     chain, left = self._chain_left(rest[leading.end() if leading else 0 :].lstrip(), "i")
-                    # "As a doctor told me": what is cut off may make it somebody else.
-                    listed = [*listed, *chain] if chain and (left or not doubt) else []
-                    if phrases("i_go_on").match(f"{left} {segment.followed}".strip()):
+                    listed = [*listed, *chain] if chain else []
+                    # "As a doctor told me, I need rest": what is cut off may make it somebody else.
+                    next_words = f"{left} {segment.words[len(words) :]} {segment.followed}"
+                    if not addressed and phrases("i_go_on").match(" ".join(next_words.split())):
                         found, listed = [*found, *listed], []
                 yield from found
                 going_on = bool(found) or self._introduces(rest)
+            addressed = addressed or phrases("addressed").match(rest) is not None
             if doubt or segment.quoting:
                 return
 
-    def _here(self, opening: Sentence, then: Sentence | None) -> Iterator[Found]:
+    def _here(self, opening: Sentence, then: Sequence[Sentence]) -> Iterator[Found]:
         """How a message begins: "Single mom here, how do I ...", "34 year old nurse here. I ...".
 
-        It may as well be somebody who is present. So what comes next must be said of oneself, and of nobody else.
+        It may as well be somebody who is present. So it must say two things at least, as hardly anybody does of others
+        in this form, and what comes next must be said of oneself, and of nobody else.
         """
         clauses = [clause for clause in opening.clauses if not phrases("greeting").fullmatch(clause.words)]
         if not clauses or _ARTICLE.match(clauses[0].words):
@@ -169,9 +172,13 @@ class _Reader:
         first, *others = clauses
         begun = phrases("greeting").match(first.words)
         chain, left = self._chain_left(first.words[begun.end() :].lstrip() if begun else first.words, "here")
-        next_words = " ".join(clause.words for clause in (others or (then.clauses if then else [])))[:200]
+        asked = opening.question and not others
+        if left != "here" or asked or len({key for key, _ in chain}) == 1:
+            return
+        following = [clause.words[:200] for sentence in then for clause in sentence.clauses]
+        next_words = " ".join([clause.words[:200] for clause in others] + following)[:600]
         of_oneself = phrases("i_go_on" if others else "i_say").match(next_words)
-        if left == "here" and of_oneself and not phrases("of_somebody").search(next_words):
+        if of_oneself and not phrases("of_somebody").search(next_words):
             yield from chain
 
     def _of_segment(self, rest: str, going_on: bool) -> list[Found]:
