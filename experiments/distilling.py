@@ -77,7 +77,7 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, drawn: Drawn | 
     if sides.validation:
         validation = examples_of(sides.validation, scored(sides.validation), encoder, value_encoder)
 
-    uncertainty = measure_uncertainty(training) if settings.uncertainty else None
+    uncertainty = measure_uncertainty(training, cfg.seed) if settings.uncertainty else None
     if uncertainty is not None:
         training = uncertainty.weigh(training)
         validation = None if validation is None else uncertainty.weigh(validation)

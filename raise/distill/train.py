@@ -255,8 +255,10 @@ def _validate(network: _Network, held: _Batches, seed: int) -> float:
     network.eval()
     generator = torch.Generator().manual_seed(seed)
     rows = torch.arange(len(held.query_of))
-    losses = [held.loss(network(*held.views(part, generator)), part) * len(part) for part in torch.split(rows, 1024)]
-    return float(sum(losses)) / len(rows)
+    total = torch.zeros(())
+    for part in torch.split(rows, 1024):
+        total += held.loss(network(*held.views(part, generator)), part) * held.real[part].sum()
+    return float(total / held.real.sum())
 
 
 _FEWEST_STEPS = 30

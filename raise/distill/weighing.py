@@ -33,7 +33,7 @@ _ENOUGH = 1 << 18
 _LEAST_MISFIT = 0.1
 """Of the median residual variance: no score is taken to be surer than that."""
 _LEAST, _START = 1e-6, 0.25
-"""Of the variance of scores: the least that a variance is taken to be, and where the search for it starts."""
+"""Of the variance of scores: the least that the misfit is taken to be, and where the search for variances starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,16 @@ class Uncertainty:
         return replace(examples, weights=weights.astype(np.float32))
 
 
-def measure_uncertainty(examples: Examples) -> Uncertainty | None:
+def measure_uncertainty(examples: Examples, seed: int) -> Uncertainty | None:
     """Find out what evaluations' errors are made of; None where all are equally doubtful.
 
     Args:
         examples: of training, unweighed.
+        seed: of which scenarios are looked at, where there are more than enough.
     """
     told = examples.doubts[(examples.draws > 0) & ~np.isnan(examples.doubts)]
     usual = float(told.mean(dtype=np.float64)) if len(told) else None
-    some = _some(examples)
+    some = _some(examples, seed)
     doubt = _relative(some, usual)
     if np.ptp(doubt[some.draws > 0]) == 0:
         return None
@@ -75,11 +76,14 @@ def measure_uncertainty(examples: Examples) -> Uncertainty | None:
     return Uncertainty(misfit, noise, usual, float((1 / (misfit + noise * all_of_it)).mean()))
 
 
-def _some(examples: Examples) -> Examples:
-    """The same, or as many of the scenarios, evenly spread over all, as have enough evaluations."""
-    step = -(-examples.evaluations // _ENOUGH)
+def _some(examples: Examples, seed: int) -> Examples:
+    """The same, or as many of the scenarios, drawn from all, as have enough evaluations."""
+    count = max(1, len(examples) * _ENOUGH // max(examples.evaluations, 1))
+    if count >= len(examples):
+        return examples
+    rows = np.sort(np.random.default_rng(seed).permutation(len(examples))[:count])
     of_scenarios = ("query_of", "values_of", "subsets", "scores", "draws", "doubts", "weights")
-    return replace(examples, **{name: getattr(examples, name)[::step] for name in of_scenarios})
+    return replace(examples, **{name: getattr(examples, name)[rows] for name in of_scenarios})
 
 
 def _relative(examples: Examples, usual: float | None) -> npt.NDArray[np.float64]:
@@ -106,7 +110,7 @@ def _variances(examples: Examples, doubt: npt.NDArray[np.float64]) -> tuple[floa
     search = torch.optim.LBFGS([logs], max_iter=200, line_search_fn="strong_wolfe")
 
     def minus_log_likelihood() -> Tensor:
-        misfit, noise, slope, level = scale * (_LEAST + logs.exp())
+        misfit, noise, slope, level = _above_least(logs, scale)
         of = torch.cat([slope.expand(members.shape[-1]), level[None]])
         search.zero_grad()
         loss = _minus_log_likelihood(left, own, real, misfit + noise * relative, of) / real.sum()
@@ -114,8 +118,16 @@ def _variances(examples: Examples, doubt: npt.NDArray[np.float64]) -> tuple[floa
         return loss
 
     search.step(minus_log_likelihood)  # type: ignore[no-untyped-call]
-    misfit, noise, _, _ = (scale * (_LEAST + logs.detach().exp())).tolist()
+    misfit, noise, _, _ = (float(variance) for variance in _above_least(logs.detach(), scale))
     return misfit, noise
+
+
+def _above_least(logs: Tensor, scale: float) -> Tensor:
+    """Variances of misfit, noise, slopes and levels; the misfit above the least, so that no residual is impossible.
+
+    Where scores are explained almost wholly, doubt would count for as much as a least noise, were there one.
+    """
+    return scale * (logs.exp() + torch.tensor([_LEAST, 0.0, _LEAST, _LEAST], dtype=torch.float64))
 
 
 def _minus_log_likelihood(left: Tensor, own: Tensor, real: Tensor, variances: Tensor, of: Tensor) -> Tensor:

@@ -464,8 +464,11 @@ def test_validation_changes_neither_order_nor_views() -> None:
     assert [e.training_loss for e in alone.curve] == [e.training_loss for e in watched.curve]
 
 
-def test_more_than_one_part_of_validation_is_averaged_over_scenarios() -> None:
+def test_more_than_one_part_of_validation_is_averaged_over_evaluations() -> None:
     examples = make_world(1500, 4)
+    weights = examples.weights.copy()
+    weights[:1024, 3:] = 0.0
+    examples = replace(examples, weights=weights)
     network = _Network(trained("plain").shape, 0.0)
     batches = _Batches(examples, N, SETTINGS)
     batches.views = lambda rows, generator: (  # type: ignore[method-assign]

@@ -49,7 +49,7 @@ def uneven(
 @pytest.mark.parametrize("scale", [1.0, 0.01, 40.0])
 def test_how_much_of_an_error_goes_with_doubt_is_found_whatever_its_scale(scale: float) -> None:
     examples, variances = uneven(400, 1, 0.5, scale=scale, draws=3)
-    found = measure_uncertainty(examples)
+    found = measure_uncertainty(examples, 0)
     assert found is not None
     assert found.noise == pytest.approx(0.25, rel=0.15)
     assert found.usual_doubt == pytest.approx(examples.doubts.mean(), rel=1e-5)
@@ -66,7 +66,7 @@ def test_more_draws_are_surer_where_no_judge_tells_of_doubt() -> None:
     draws = rng.integers(1, 6, exact.scores.shape)
     errors = 0.6 * rng.standard_normal(exact.scores.shape) / np.sqrt(draws)
     examples = replace(exact, scores=(exact.scores + errors).astype(np.float32), draws=draws)
-    found = measure_uncertainty(examples)
+    found = measure_uncertainty(examples, 0)
     assert found is not None
     assert found.noise == pytest.approx(0.36, rel=0.15)
     assert found.usual_doubt is None
@@ -87,24 +87,36 @@ def test_a_doubt_that_tells_nothing_hardly_changes_what_counts(seed: int) -> Non
     shuffled = np.random.default_rng(seed).permutation(examples.doubts.ravel()).reshape(examples.doubts.shape)
     shares = []
     for doubts in (shuffled, examples.doubts):
-        found = measure_uncertainty(replace(examples, doubts=doubts))
+        found = measure_uncertainty(replace(examples, doubts=doubts), 0)
         assert found is not None
         shares.append(effective(found.weigh(replace(examples, doubts=doubts)).weights))
     assert shares[0] > 0.97
     assert shares[1] < 0.7
 
 
+@pytest.mark.parametrize("level_spread", [0.0, 1.0])
+def test_scores_that_are_explained_wholly_are_all_as_sure_whatever_their_doubt(level_spread: float) -> None:
+    rng = np.random.default_rng(1)
+    world = make_world(100, 1)
+    scores = 3 + level_spread * np.repeat(rng.standard_normal((100, 1)), world.scores.shape[1], axis=1)
+    doubts = np.exp(2 * rng.standard_normal(scores.shape))
+    examples = replace(world, scores=scores.astype(np.float32), doubts=doubts.astype(np.float32))
+    found = measure_uncertainty(examples, 0)
+    assert found is not None
+    assert found.weigh(examples).weights == pytest.approx(1.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("told", [math.nan, 0.0, 0.3])
 def test_where_all_are_equally_doubtful_there_is_nothing_to_weigh(told: float) -> None:
     world = make_world(20, 1, noise=0.3)
-    assert measure_uncertainty(replace(world, doubts=np.full_like(world.doubts, told))) is None
+    assert measure_uncertainty(replace(world, doubts=np.full_like(world.doubts, told)), 0) is None
 
 
 def test_scores_without_doubt_among_others_are_as_doubtful_as_the_usual_one() -> None:
     examples, _ = uneven(200, 1, 0.5)
     doubts = examples.doubts.copy()
     doubts[:, ::4] = np.nan
-    found = measure_uncertainty(replace(examples, doubts=doubts))
+    found = measure_uncertainty(replace(examples, doubts=doubts), 0)
     assert found is not None
     assert found.usual_doubt == pytest.approx(float(np.nanmean(doubts)), rel=1e-5)
     weights = found.weigh(replace(examples, doubts=doubts)).weights[:, ::4]
@@ -117,7 +129,7 @@ def test_padding_counts_nothing_and_changes_nothing() -> None:
         name: np.pad(getattr(examples, name), ((0, 0), (0, 3)), constant_values=math.nan if name == "doubts" else 0)
         for name in ("subsets", "scores", "draws", "doubts", "weights")
     }
-    one, other = measure_uncertainty(examples), measure_uncertainty(replace(examples, **wider))
+    one, other = measure_uncertainty(examples, 0), measure_uncertainty(replace(examples, **wider), 0)
     assert one is not None
     assert other is not None
     assert other.noise == pytest.approx(one.noise, rel=1e-6)
@@ -134,14 +146,14 @@ def test_a_judge_without_any_doubt_of_some_scores_is_not_believed_without_end() 
     doubts[::2, 3] = 0.0
     additive = 2 + members @ np.asarray([0.1, 0.2, 0.3, 0.4]) + np.sqrt(doubts) * rng.standard_normal(doubts.shape)
     examples = replace(world, scores=additive.astype(np.float32), doubts=doubts.astype(np.float32))
-    found = measure_uncertainty(examples)
+    found = measure_uncertainty(examples, 0)
     assert found is not None
     assert 5.0 < found.weigh(examples).weights.max() < 11.0, "without a limit it would be 30"
 
 
 def test_other_examples_are_weighed_on_the_scale_of_those_measured_on() -> None:
     examples, _ = uneven(200, 1, 0.5)
-    found = measure_uncertainty(examples)
+    found = measure_uncertainty(examples, 0)
     assert found is not None
     surer = replace(examples, doubts=(examples.doubts / 10).astype(np.float32))
     expected = 1 / (found.precision * (found.misfit + found.noise * surer.doubts / surer.doubts.mean() / 10))
@@ -158,24 +170,29 @@ def test_levels_are_told_from_the_mean_score() -> None:
     floats = {"scores": scores, "doubts": doubts, "weights": np.ones((600, 1))}
     arrays: dict[str, Any] = {**one, **{name: array.astype(np.float32) for name, array in floats.items()}}
     examples = replace(world, **arrays)
-    found = measure_uncertainty(examples)
+    found = measure_uncertainty(examples, 0)
     assert found is not None
     assert found.noise == pytest.approx(0.25, rel=0.35)
     assert found.misfit < 0.1
 
 
-def test_scenarios_all_over_are_looked_at_where_there_are_more_than_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That the first ones tell no doubt says nothing of the others."""
+@pytest.mark.parametrize("untold", [slice(100), slice(0, None, 4), slice(1, None, 2)])
+def test_scenarios_all_over_are_looked_at_where_there_are_more_than_enough(
+    monkeypatch: pytest.MonkeyPatch, untold: slice
+) -> None:
+    """That the first ones, or every fourth, tell no doubt says nothing of the others."""
     examples, _ = uneven(400, 1, 0.5)
     doubts = examples.doubts.copy()
-    doubts[:100] = np.nan
+    doubts[untold] = np.nan
     told = replace(examples, doubts=doubts)
-    whole = measure_uncertainty(told)
+    whole = measure_uncertainty(told, 0)
     monkeypatch.setattr("raise_agent.distill.weighing._ENOUGH", 100 * 16)
-    part = measure_uncertainty(told)
+    part = measure_uncertainty(told, 0)
     assert whole is not None
     assert part is not None
     assert part.noise == pytest.approx(whole.noise, rel=0.3)
+    assert part == measure_uncertainty(told, 0)
+    assert part != measure_uncertainty(told, 1)
 
 
 def test_likelihood_is_that_of_a_normal_with_the_whole_covariance() -> None:
@@ -200,7 +217,7 @@ def test_what_is_learned_of_uneven_scores_is_nearer_the_truth_when_weighed() -> 
         errors = []
         for seed in range(3):
             examples, _ = uneven(150, seed, 1.0, spread=1.5)
-            found = measure_uncertainty(examples)
+            found = measure_uncertainty(examples, 0)
             assert found is not None
             made = train(found.weigh(examples) if weighed else examples, None, settings, seed)
             network = PolicyNetwork(made.shape, made.weights)
