@@ -18,11 +18,13 @@ products of whole numbers add up without rounding, so that every processor finds
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from .network import Array
 
@@ -94,22 +96,24 @@ class Recollection:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._effects = np.ascontiguousarray(memory.effects.T, np.float64)
-        self._found = np.ascontiguousarray(memory.found.T, np.float64)
+        self._new = _weighed(memory.effects, 1.0 - memory.recurrence)
+        self._met = _weighed(memory.found, memory.recurrence)
+        self._steepness = np.array([[memory.bandwidth], [memory.concentration]]) / _WHOLE**2
 
     def recall(self, query: Array) -> Array:
         """(1, f): what is recalled for a query's vector, (1, d)."""
-        memory = self._memory
-        nearness = self._nearness(np.rint(query[0] * np.float32(_WHOLE))).astype(np.float64) / _WHOLE**2
-        new = self._effects @ np.exp(memory.bandwidth * (nearness - 1.0))
-        likely = np.exp(memory.concentration * (nearness - nearness.max()))
-        met = (self._found @ likely) / likely.sum()
-        return np.asarray((memory.recurrence * met + (1.0 - memory.recurrence) * new)[None], np.float32)
+        nearness = self._nearness(np.rint(query[0] * np.float32(_WHOLE)))
+        nearest = nearness.max()
+        # Both are taken relative to the nearest query, so that neither is too large, and at once.
+        like, likely = np.exp(self._steepness * (nearness - nearest))
+        recalled = (self._new @ like) * math.exp(self._memory.bandwidth * (float(nearest) / _WHOLE**2 - 1.0))
+        recalled += (self._met @ likely) / likely.sum()
+        return np.asarray(recalled[None], np.float32)
 
     def _nearness(self, query: Array) -> Array:
         """(m,): products with the queries of training, all of whole numbers."""
-        used = np.flatnonzero(query)
-        if _SPARSE * len(used) < len(query):
+        if _SPARSE * np.count_nonzero(query) < len(query):
+            used = np.flatnonzero(query)
             return np.asarray(query[used] @ self._by_number[used])
         return np.asarray((self._blocks @ query).ravel()[: len(self._memory.vectors)])
 
@@ -129,3 +133,8 @@ class Recollection:
 
     def _rounded(self) -> Array:
         return np.asarray(np.rint(self._memory.vectors * np.float32(_WHOLE)))
+
+
+def _weighed(taught: Array, share: float) -> npt.NDArray[np.float64]:
+    """(f, m), times a share."""
+    return np.ascontiguousarray(share * taught.T.astype(np.float64))

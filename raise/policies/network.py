@@ -78,6 +78,9 @@ class PolicyNetwork:
         self.shape = shape
         self.weights = dict(weights)
         self._exact = {name: np.asarray(array, dtype=np.float64) for name, array in weights.items()}
+        kept = 1 + shape.n_attributes
+        self._now_and_gains = np.ascontiguousarray(self._exact["output.weight"][:, :kept])
+        self._now_and_gains_bias = self._exact["output.bias"][:kept]
 
     def forward(
         self, query: Array, values: Array, answered: npt.NDArray[np.bool_], declined: npt.NDArray[np.bool_]
@@ -121,11 +124,11 @@ class PolicyNetwork:
 
         The sums run in another order than in ``forward``; ``drift`` says how far that takes them apart.
         """
-        w, kept = self._exact, 1 + self.shape.n_attributes
-        hidden = np.maximum(mixed, 0.0, out=mixed) @ w["hidden.weight"]
-        hidden += w["hidden.bias"]
-        np.maximum(hidden, 0.0, out=hidden)
-        return np.asarray(hidden @ w["output.weight"][:, :kept] + w["output.bias"][:kept])
+        hidden = np.maximum(mixed, 0.0, out=mixed) @ self._exact["hidden.weight"]
+        hidden += self._exact["hidden.bias"]
+        out = np.maximum(hidden, 0.0, out=hidden) @ self._now_and_gains
+        out += self._now_and_gains_bias
+        return np.asarray(out)
 
     def drift(self, norm: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """How far apart two orders of summation can bring now and gains, (1 + n,), and how large these can be.
