@@ -18,7 +18,7 @@ from raise_agent.encoders.static import StaticEncoder
 from raise_agent.errors import ConfigError
 from raise_agent.files import atomic_write_text
 from raise_agent.policies import AcquisitionPolicy
-from raise_agent.policies.folder import PolicyParts
+from raise_agent.policies.parts import PolicyParts
 from raise_agent.scenario import Scenario
 
 from .assembly import Bench, distill_settings, plain

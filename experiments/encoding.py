@@ -9,8 +9,9 @@ from typing import Any
 from omegaconf import DictConfig
 
 from raise_agent.encoders import Encoder, make_encoder
+from raise_agent.encoders.base import MINILM
 from raise_agent.encoders.kept import keep, kept_name, load_kept
-from raise_agent.encoders.sentence_transformer import MINILM, LocalModel, local_model
+from raise_agent.encoders.sentence_transformer import LocalModel, local_model
 from raise_agent.encoders.static import StaticEncoder, is_static
 from raise_agent.errors import MissingExtraError
 

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +290,8 @@ def penguin_table() -> AttributeTable:
     >>> len(penguin_table()), penguin_table().index("past_self_harm_history") == penguin_table().index("self_harm")
     (10, True)
     """
+    from importlib import resources  # takes long, and a policy brings its own table
+
     file = resources.files("raise_agent") / "penguin.json"
     return _parse(file.read_text(encoding="utf-8"), "penguin.json")
 

@@ -5,7 +5,6 @@ No message ever carries an attribute value: what a person disclosed stays out of
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -65,6 +64,8 @@ def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
     >>> did_you_mean("mtcs", ["greedy", "mcts"])
     "did you mean 'mcts'? Valid: greedy, mcts"
     """
+    import difflib  # for errors alone
+
     names = sorted(valid)
     folded = {name.casefold(): name for name in names}
     near = [folded[match] for match in difflib.get_close_matches(wrong.casefold(), folded, n=1)]

@@ -22,8 +22,8 @@ from raise_agent.encoders import Encoder
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.encoders.static import StaticEncoder
 from raise_agent.policies import AcquisitionPolicy, Ask
-from raise_agent.policies.folder import PolicyParts
 from raise_agent.policies.network import NetworkShape
+from raise_agent.policies.parts import PolicyParts
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = {"raise": "", "envs": "envs", "planners": "planners", "conf": "conf", "experiments": "experiments"}

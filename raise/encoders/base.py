@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from raise_agent.errors import ConfigError, PolicyError, did_you_mean
 
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+"""The sentence encoder of the paper, which others are distilled from."""
 _ENCODERS = {
     "hashing": "HashingEncoder",
     "sentence_transformer": "SentenceTransformerEncoder",

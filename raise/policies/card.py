@@ -11,7 +11,7 @@ from typing import Any
 from raise_agent.errors import PolicyError
 from raise_agent.text import well_formed
 
-from .folder import PolicyParts
+from .parts import PolicyParts
 
 CARD = "README.md"
 LIBRARY = "raise-agent"

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import raise_agent
-from raise_agent.encoders.sentence_transformer import MINILM
+from raise_agent.encoders.base import MINILM
 from raise_agent.errors import MissingExtraError, PolicyError
 
 from .card import CARD
-from .folder import ENCODER, GOLDEN, MANIFEST, WEIGHTS
+from .parts import ENCODER, GOLDEN, MANIFEST, WEIGHTS
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 

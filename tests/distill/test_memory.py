@@ -21,8 +21,8 @@ from raise_agent.distill.memory import recall, remember
 from raise_agent.distill.settings import DistillSettings
 from raise_agent.distill.train import train
 from raise_agent.policies.acquisition import AcquisitionPolicy
-from raise_agent.policies.folder import PolicyParts
 from raise_agent.policies.memory import Memory, Recollection
+from raise_agent.policies.parts import PolicyParts
 
 from .world import ENCODER, GAINS, TABLE, N, expected_gain, make_world, query_of, states
 

@@ -20,8 +20,8 @@ from raise_agent.distill.settings import DistillSettings
 from raise_agent.distill.train import Epoch, Trained, _Batches, _Network, _validate, train
 from raise_agent.errors import ConfigError
 from raise_agent.policies import AcquisitionPolicy, Answer, Ask
-from raise_agent.policies.folder import PolicyParts
 from raise_agent.policies.network import PolicyNetwork
+from raise_agent.policies.parts import PolicyParts
 from raise_agent.scenario import Profile, Scenario
 
 from .world import (

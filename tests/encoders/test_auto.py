@@ -18,8 +18,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from raise_agent.encoders import Encoder, HashingEncoder, load_encoder, save_encoder
+from raise_agent.encoders.base import MINILM
 from raise_agent.encoders.kept import keep, load_kept
-from raise_agent.encoders.sentence_transformer import MINILM, SentenceTransformerEncoder, local_model, quiet
+from raise_agent.encoders.sentence_transformer import SentenceTransformerEncoder, local_model, quiet
 from raise_agent.encoders.static import StaticEncoder
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError
 from raise_agent.experiments.encoding import make_query_encoder

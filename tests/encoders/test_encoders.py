@@ -30,8 +30,8 @@ from raise_agent.encoders import (
     make_encoder,
     save_encoder,
 )
+from raise_agent.encoders.base import MINILM
 from raise_agent.encoders.sentence_transformer import (
-    MINILM,
     MINILM_SHA256,
     SentenceTransformerEncoder,
     find_model,

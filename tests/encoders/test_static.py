@@ -23,7 +23,8 @@ from tokenizers import Tokenizer  # type: ignore[import-untyped]
 
 from raise_agent.data.synthetic import query_stock
 from raise_agent.encoders import load_encoder, make_encoder, save_encoder
-from raise_agent.encoders.sentence_transformer import MINILM, find_model
+from raise_agent.encoders.base import MINILM
+from raise_agent.encoders.sentence_transformer import find_model
 from raise_agent.encoders.static import StaticEncoder
 from raise_agent.encoders.wordpiece import WordPieces
 from raise_agent.errors import ConfigError, PolicyError

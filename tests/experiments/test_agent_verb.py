@@ -39,9 +39,9 @@ from raise_agent.models.served.live import ATTEMPTS, LiveAgent
 from raise_agent.policies import AcquisitionPolicy
 from raise_agent.policies.abstention import BudgetAbstention
 from raise_agent.policies.contract import Known
-from raise_agent.policies.folder import PolicyParts
 from raise_agent.policies.network import NetworkShape
 from raise_agent.policies.orders import StaticPolicy
+from raise_agent.policies.parts import PolicyParts
 from raise_agent.scenario import Profile, Scenario
 from tests.models.served.stand_in import Fault, StandIn, running
 

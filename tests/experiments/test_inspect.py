@@ -33,8 +33,8 @@ from raise_agent.models.served.pool import prior_pool, safety_pool
 from raise_agent.models.served.settings import JudgeSettings, ResponderSettings
 from raise_agent.models.simulated import SimulatedPrior, SimulatedSafetyModel
 from raise_agent.planners.runner import Runner
-from raise_agent.policies.folder import PolicyParts
 from raise_agent.policies.network import NetworkShape
+from raise_agent.policies.parts import PolicyParts
 from raise_agent.scenario import Scenario
 from raise_agent.store import EvaluationStore
 from tests.models.served.stand_in import Fault, StandIn, digest_of, running

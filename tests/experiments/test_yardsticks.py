@@ -20,8 +20,8 @@ from raise_agent.models.base import Evaluation, EvaluationRequest
 from raise_agent.models.simulated import SimulatedPrior, SimulatedSafetyModel
 from raise_agent.planners.runner import Runner
 from raise_agent.policies import AcquisitionPolicy
-from raise_agent.policies.folder import PolicyParts
 from raise_agent.policies.network import NetworkShape
+from raise_agent.policies.parts import PolicyParts
 from raise_agent.scenario import Scenario
 from raise_agent.store import EvaluationStore
 from raise_agent.subsets import mask_of

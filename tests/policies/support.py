@@ -14,9 +14,9 @@ import numpy as np
 from raise_agent.attributes import Attribute, AttributeTable
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.policies.acquisition import AcquisitionPolicy
-from raise_agent.policies.folder import PolicyParts
 from raise_agent.policies.memory import Memory
 from raise_agent.policies.network import Array, NetworkShape
+from raise_agent.policies.parts import PolicyParts
 
 TABLE = AttributeTable(
     "small",

@@ -21,7 +21,7 @@ import pytest
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
-import raise_agent.policies.folder as folder_module
+import raise_agent.policies.writing as writing_module
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import PolicyError
 from raise_agent.policies import AcquisitionPolicy, Answer, SimulatedPolicyWarning
@@ -231,7 +231,7 @@ def _fail_in_write(monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) 
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(folder_module, "save_encoder", fail)
+    monkeypatch.setattr(writing_module, "save_encoder", fail)
 
 
 def _fail_in_first_rename(monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from raise_agent import AcquisitionPolicy, penguin_table
 from raise_agent.encoders.hashing import HashingEncoder
-from raise_agent.policies.folder import PolicyParts
 from raise_agent.policies.network import NetworkShape
+from raise_agent.policies.parts import PolicyParts
 
 PIECES = ("Take ", "your ", "time.")
 
