@@ -175,9 +175,17 @@ def open_model(path: Path) -> Model:
         raise ConfigError(f"static encoder {path}: vectors must be float16 or float32, not {vectors.dtype}")
     if vectors.ndim != 2 or vectors.shape[0] != len(pieces) or vectors.shape[1] < 1:
         raise ConfigError(f"static encoder {path}: {len(pieces)} word pieces, but vectors of shape {vectors.shape}")
-    if not np.isfinite(vectors).all():
+    if not _all_finite(vectors):
         raise ConfigError(f"static encoder {path}: vectors hold values that are not finite")
     return Model(config, tokenizer, vectors, pieces, most)
+
+
+def _all_finite(vectors: npt.NDArray[np.floating[Any]]) -> bool:
+    """As ``np.isfinite``, which takes five times as long for float16."""
+    if vectors.dtype != np.float16:
+        return bool(np.isfinite(vectors).all())
+    # All numbers are smaller than infinity, which is all ones in the exponent; what is none is larger.
+    return bool((vectors.view(np.uint16) & 0x7FFF).max() < np.float16(np.inf).view(np.uint16))
 
 
 def _made(model: str, dimension: int, texts: int) -> Model:

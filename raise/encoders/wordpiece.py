@@ -75,9 +75,10 @@ class WordPieces:
             raise ConfigError("tokenizer.json: 'unk_token' must be one of the vocabulary")
         self.unknown = self._numbers[unknown]
         """Number that stands for a word that cannot be put together."""
-        self.median_length = int(np.median([len(token) for token in self._numbers]))
+        lengths = list(map(len, self._numbers))
+        self.median_length = int(np.median(lengths))
         """Of a token, in characters."""
-        self._longest = max(map(len, self._numbers))
+        self._longest = max(lengths)
         self._special = _special(tokenizer.get("added_tokens"), self._numbers)
         self._remembered = lru_cache(_REMEMBERED)(self._of_run)
 
@@ -154,7 +155,7 @@ def _check_kind(tokenizer: Mapping[str, Any]) -> None:
 
 
 def _vocabulary(given: Any) -> dict[str, int]:
-    if not isinstance(given, dict) or not given or not all(type(number) is int for number in given.values()):
+    if not isinstance(given, dict) or not given or set(map(type, given.values())) != {int}:
         raise ConfigError("tokenizer.json: 'vocab' must map tokens to whole numbers")
     if sorted(given.values()) != list(range(len(given))):
         raise ConfigError("tokenizer.json: the numbers of 'vocab' must be 0, 1, 2 and so on, each once")
