@@ -113,9 +113,10 @@ class AttributeTable:
     @cached_property
     def _index(self) -> dict[str, int]:
         return {
-            _normalised(spelling): index
+            written: index
             for index, attribute in enumerate(self.attributes)
             for spelling in (attribute.key, attribute.name, *attribute.aliases)
+            for written in (spelling, _normalised(spelling))
         }
 
     @cached_property
@@ -124,7 +125,8 @@ class AttributeTable:
 
     def find(self, spelling: str) -> int | None:
         """Index of the attribute with this key, name or alias; None where there is none."""
-        return self._index.get(_normalised(spelling))
+        found = self._index.get(spelling)
+        return self._index.get(_normalised(spelling)) if found is None else found
 
     def index(self, spelling: str) -> int:
         """Index of the attribute with this key, name or alias.

@@ -31,6 +31,8 @@ _CHINESE = (
     (0x2F800, 0x2FA1F),
 )
 """First and last code points. No regular expression: compiling one so wide takes milliseconds at each start."""
+_PLAIN_WORD = re.compile(r"[a-z0-9]+|[^a-z0-9]")
+"""Of a run of printable ASCII in lower case: letters and digits, or one punctuation mark."""
 _DROPPED = frozenset({"Cc", "Cf", "Co", "Cs"})
 """Categories of Unicode: control, format, private use, surrogate."""
 _SYMBOLS = frozenset("$+<=>^`|~")
@@ -126,9 +128,10 @@ class WordPieces:
 
 def _words(run: str) -> list[str]:
     """The words of a run of characters without white space, plain and lower-case; each punctuation mark is one."""
+    if run.isascii() and run.isprintable():
+        return _PLAIN_WORD.findall(run.lower())
     kept = "".join(c for c in run if c != "\ufffd" and unicodedata.category(c) not in _DROPPED)
-    apart = kept if kept.isascii() else "".join(f" {c} " if _is_chinese(c) else c for c in kept)
-    plain = unicodedata.normalize("NFD", apart)
+    plain = unicodedata.normalize("NFD", "".join(f" {c} " if _is_chinese(c) else c for c in kept))
     # One by one: as a whole, a capital sigma at the end of a word would become another letter.
     lower = "".join(c.lower() for c in plain if unicodedata.category(c) != "Mn")
     return "".join(f" {c} " if _is_punctuation(c) else c for c in lower).split()
