@@ -1,8 +1,9 @@
-"""Prints how often the rule for urgent messages catches them, how often it alarms at dark wording, and its cost.
+"""Prints how often urgent messages are caught, by the rule or by a model, how often dark wording alarms, and the cost.
 
     python benchmarks/urgent.py --splits development             # while working on the rule
     python benchmarks/urgent.py                                  # also the split that nothing was chosen on
     python benchmarks/urgent.py --misses                         # and the texts it got wrong, of development alone
+    python benchmarks/urgent.py --url http://localhost:8000/v1 --model MODEL    # the model that looks out beside it
 
 Intervals are Wilson's, 95 %. The lists were written for this purpose by somebody who did not see the rule; they say
 how it does on such messages, and nothing about how people in need write. ``replies.jsonl`` and ``volunteered.jsonl``
@@ -12,6 +13,7 @@ hold what people say of themselves, some of it of self-harm: an upper bound on n
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import statistics
 import time
@@ -22,6 +24,11 @@ from pathlib import Path
 from raise_agent.agent.danger import danger
 from raise_agent.agent.urgent import urgent, urgent_reply
 from raise_agent.attributes import penguin_table
+from raise_agent.models.served.agent import ServedAgent
+from raise_agent.models.served.client import Client, ClientSettings
+from raise_agent.models.served.connect import ServedSettings, find_callers
+from raise_agent.models.served.failures import CallFailed
+from raise_agent.models.served.settings import AgentSettings
 
 MESSAGES = Path(__file__).resolve().parent.parent / "tests" / "agent" / "messages"
 SPLITS = ("development", "held_out")
@@ -94,6 +101,50 @@ def self_harm() -> None:
         print(f"| {kind} | {said} | {n} | {alone} | {replied} | {replied / n:.1%} [{low:.1%}, {high:.1%}] |")
 
 
+def by_model(url: str, model: str | None, splits: Sequence[str]) -> None:
+    """The rule, the model that looks out, and both together, as in a conversation; one row for each list and kind."""
+    asked = penguin_table()[penguin_table().index("self_harm")]
+    listed = [
+        ((name, row.get("kind", "-"), bool(row.get("urgent", name == "urgent"))), row["text"], question)
+        for name, question in (("urgent", None), ("dark", None), ("self_harm_replies", asked))
+        for row in rows(name, splits)
+    ]
+    by_rule = [(urgent(text) if of is None else urgent_reply(text, of)) is not None for _, text, of in listed]
+    heard = asyncio.run(_heard(url, model, [(text, of.question if of else None) for _, text, of in listed]))
+    alarms: dict[tuple[str, str, bool], list[tuple[bool, bool | None]]] = defaultdict(list)
+    for ((name, kind, danger_there), _, _), rule, told in zip(listed, by_rule, heard, strict=True):
+        for group in (kind, "all"):
+            alarms[name, group, danger_there].append((rule, told))
+    print("\n| list | kind | urgent | n | rule | model | either | share [95 %] | unread by the model |")
+    print("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for (name, kind, danger_there), hits in sorted(alarms.items()):
+        n, either = len(hits), sum(rule or bool(told) for rule, told in hits)
+        low, high = wilson(either, n)
+        print(
+            f"| {name} | {kind} | {'yes' if danger_there else 'no'} | {n} | {sum(rule for rule, _ in hits)} "
+            f"| {sum(bool(told) for _, told in hits)} | {either} | {either / n:.1%} [{low:.1%}, {high:.1%}] "
+            f"| {sum(told is None for _, told in hits)} |"
+        )
+
+
+async def _heard(url: str, model: str | None, said: Sequence[tuple[str, str | None]]) -> list[bool | None]:
+    """Whether the model alarms; None where it says nothing that can be read."""
+    settings = ServedSettings(ClientSettings(), agent=AgentSettings(base_url=(url,), model=model))
+    client = Client(settings.client)
+
+    async def alarms(text: str, question: str | None) -> bool | None:
+        try:
+            return await watching.watch(text, question) is not None
+        except CallFailed:
+            return None
+
+    try:
+        watching = ServedAgent((await find_callers(client, settings, ("agent",)))["agent"], penguin_table())
+        return list(await asyncio.gather(*(alarms(*one) for one in said)))
+    finally:
+        await client.aclose()
+
+
 def misses() -> None:
     """The messages of the development split that the rule gets wrong, those furthest off first."""
     for name, sign in (("urgent", 1), ("dark", -1)):
@@ -108,7 +159,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=SPLITS)
     parser.add_argument("--misses", action="store_true")
+    parser.add_argument("--url", help="of an OpenAI-compatible server, usually ending in /v1")
+    parser.add_argument("--model", help="that it serves; needed where it serves several")
     arguments = parser.parse_args()
+    if arguments.url:
+        by_model(arguments.url, arguments.model, arguments.splits)
+        return
     if arguments.misses:
         misses()
         return

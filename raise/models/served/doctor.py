@@ -118,7 +118,8 @@ async def examine(
         judging = await rehearsal.judge(callers["judge"], settings.judge, table)
         ranking = await rehearsal.prior(callers["prior"], settings.prior, table)
         writing = await rehearsal.writer(client, settings, table)
-        roles = (responding, judging, ranking, writing, rehearsal.family(callers))
+        deciding = await rehearsal.agent(client, settings, table)
+        roles = (responding, judging, ranking, writing, deciding, rehearsal.family(callers))
     finally:
         await client.aclose()
     throughput = None

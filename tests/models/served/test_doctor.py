@@ -13,7 +13,14 @@ from raise_agent.models.served.client import ClientSettings
 from raise_agent.models.served.connect import ServedSettings
 from raise_agent.models.served.doctor import Report, examine
 from raise_agent.models.served.features import Finding, State, prefix_counters
-from raise_agent.models.served.settings import JudgeSettings, PriorSettings, ResponderSettings, WriterSettings
+from raise_agent.models.served.rehearsal import IN_DANGER
+from raise_agent.models.served.settings import (
+    AgentSettings,
+    JudgeSettings,
+    PriorSettings,
+    ResponderSettings,
+    WriterSettings,
+)
 from raise_agent.models.served.throughput import Evaluated, Step, Throughput, grew, measure
 
 from .stand_in import Body, Fault, Faults, StandIn, always, running
@@ -29,6 +36,7 @@ def settings(*urls: str, **more: object) -> ServedSettings:
         ResponderSettings(base_url=urls),
         JudgeSettings(base_url=urls),
         PriorSettings(base_url=urls),
+        agent=AgentSettings(base_url=urls),
         writer=WriterSettings(base_url=urls),
     )
     return replace(made, **more)  # type: ignore[arg-type]
@@ -49,13 +57,22 @@ def fails_where(kind: str, matches: object) -> Faults:
     return lambda n, body: Fault(kind) if matches in body else None
 
 
+def seeing_danger(n: int, body: Body) -> Fault | None:
+    """Not wrong: an agent's model that sees the danger there is, and asks the first thing first."""
+    said = body["messages"][-1]["content"]
+    if "about to harm themselves" in said:
+        return Fault("outside_scale", text="S" if any(words in said for words in IN_DANGER) else "N")
+    return Fault("outside_scale", text="A") if "letter of the one thing" in said else None
+
+
 def test_a_server_that_can_everything_is_ready() -> None:
     report = report_on(StandIn())
     (server,) = report.servers
     assert (server.model, server.roles) == ("stand-in", ("responder", "judge", "prior"))
     assert report.missing == ()
     states = {finding.feature: finding.state for finding in report.findings}
-    assert {feature for feature, state in states.items() if state is not State.FINE} == {"judge's family"}
+    # What the stand-in says of danger is drawn.
+    assert {feature for feature, state in states.items() if state is not State.FINE} == {"agent", "judge's family"}
     assert finding(report, "token probabilities").value == 20
     assert finding(report, "context length").value == 4096
     assert finding(report, "server").found == "vLLM 0.0-stand-in"
@@ -175,6 +192,29 @@ def test_a_writer_is_missed_by_distillation_alone() -> None:
         assert writer.advice in report.advice
         assert "distill.wordings=0" in writer.advice
         assert report.missing == ()
+
+
+def test_an_agent_that_names_nothing_or_tells_no_danger_is_missed_by_conversations_alone() -> None:
+    def where(said: str, fault: Fault) -> Faults:
+        return lambda n, body: fault if said in body["messages"][-1]["content"] else None
+
+    seeing = always(Fault("outside_scale", text="S"))
+    able = finding(report_on(StandIn(owner="someone", faults=seeing_danger)), "agent")
+    assert (able.state, able.found) == (State.FINE, "names what to ask next: 4 of 4")
+    assert able.note == "danger seen: 4 of 4; where there is none: 0 of 4"
+    dead = AgentSettings(base_url=("http://127.0.0.1:9/v1",))
+    told = "names what to ask next"
+    for report, found, note in (
+        (report_on(StandIn(owner="someone", faults=seeing)), f"{told}: 0 of 4", "danger seen: 4 of 4; where"),
+        (report_on(StandIn(faults=where("kill myself", Fault("empty")))), f"{told}: 4 of 4", "unread: 1"),
+        (report_on(StandIn(), agent=dead), "cannot be asked", "127.0.0.1:9"),
+    ):
+        agent = finding(report, "agent")
+        assert (agent.state, agent.found) == (State.LIMITED, found)
+        assert note in agent.note
+        assert agent.advice in report.advice
+        assert "llm.agent.model" in agent.advice
+        assert "agent" not in report.missing
 
 
 def test_two_servers_are_looked_over_one_by_one() -> None:
