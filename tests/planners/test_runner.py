@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
@@ -258,6 +259,27 @@ def test_a_run_stopped_at_any_moment_goes_on_to_the_same_plans(tmp_path: Path) -
             after = {(s.digest, *key) for s in SCENARIOS for key in store.evaluations(runner.identity, s.digest)}
         assert len(after) == before + runner.tally.scored
     assert len(after) == sum(plan.evaluations for plan in expected)
+
+
+class Interrupted(Erratic):
+    """Interrupted in a task of its own, as the requests to a server are."""
+
+    async def completed(self) -> list[tuple[int, Evaluation | Unscored]]:
+        async def request() -> None:
+            await asyncio.sleep(0)
+            raise KeyboardInterrupt
+
+        await asyncio.wait({asyncio.ensure_future(request())})
+        return []
+
+
+def test_an_interrupt_in_the_middle_of_a_task_is_raised_and_not_told_of_besides(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Runner(Interrupted(), None, EvaluationStore(":memory:")).run(tasks("mcts"), "x")
+    gc.collect()
+    assert caplog.records == []
 
 
 def raising() -> Search[None]:
