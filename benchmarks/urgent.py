@@ -24,6 +24,7 @@ from pathlib import Path
 from raise_agent.agent.danger import danger
 from raise_agent.agent.urgent import urgent, urgent_reply
 from raise_agent.attributes import penguin_table
+from raise_agent.errors import RaiseError
 from raise_agent.models.served.agent import ServedAgent
 from raise_agent.models.served.client import Client, ClientSettings
 from raise_agent.models.served.connect import ServedSettings, find_callers
@@ -158,12 +159,16 @@ def main() -> None:
     """Print the tables and the cost of an ordinary message."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=SPLITS)
-    parser.add_argument("--misses", action="store_true")
-    parser.add_argument("--url", help="of an OpenAI-compatible server, usually ending in /v1")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--misses", action="store_true")
+    what.add_argument("--url", help="of an OpenAI-compatible server, usually ending in /v1")
     parser.add_argument("--model", help="that it serves; needed where it serves several")
     arguments = parser.parse_args()
     if arguments.url:
-        by_model(arguments.url, arguments.model, arguments.splits)
+        try:
+            by_model(arguments.url, arguments.model, arguments.splits)
+        except RaiseError as error:
+            raise SystemExit(f"error: {error}") from None
         return
     if arguments.misses:
         misses()

@@ -269,6 +269,24 @@ def test_loading_and_deciding_in_the_full_environment_loads_nothing_heavy(saved:
     assert said["scores"] == dict(here.scores)
 
 
+LOADS = """
+import sys, numpy, safetensors.numpy
+before = set(sys.modules)
+import json
+from raise_agent import AcquisitionPolicy
+AcquisitionPolicy.load(sys.argv[1])
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+ONLY_SAVING = {"card", "hub", "writing", "onnx"}
+
+
+def test_loading_imports_nothing_that_only_saving_distilling_or_an_error_needs(saved: Path, tmp_path: Path) -> None:
+    loaded = set(json.loads(_run(sys.executable, tmp_path, LOADS, str(saved))))
+    assert {"raise_agent.policies.acquisition", "raise_agent.encoders.static"} & loaded
+    ours = {f"raise_agent.policies.{name}" for name in ONLY_SAVING} | {"raise_agent.encoders.sentence_transformer"}
+    assert not loaded & (ours | {"tempfile", "shutil", "logging", "difflib", "importlib.resources"})
+
+
 # Layers
 
 

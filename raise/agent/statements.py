@@ -58,7 +58,14 @@ def volunteered(text: str, table: AttributeTable, today: Callable[[], date] = da
     whole = plain(text)
     if phrases("fiction").search(whole):
         return {}
-    reader = _Reader(text, cues, names, today, frozenset(map(str.casefold, _CAPITALISED.findall(text))))
+    reader = _Reader(
+        text,
+        cues,
+        names,
+        today,
+        phrases("you_are").search(whole) is not None,
+        frozenset(map(str.casefold, _CAPITALISED.findall(text))),
+    )
     found: dict[str, set[str]] = {}
     for key, value in set(reader.read()):
         cue = cues[key].values.get(value)
@@ -106,6 +113,8 @@ class _Reader:
     cues: Mapping[str, Cues]
     names: Mapping[str, re.Pattern[str]]
     today: Callable[[], date]
+    casts: bool
+    """Whether the text says what its reader is: "You are a doctor"."""
     capitalised: frozenset[str]
     """The words of the text that are written as a name is, in lower case."""
 
@@ -135,7 +144,7 @@ class _Reader:
     def _stated(self, sentence: Sentence) -> Iterator[Found]:
         """Statements that begin a clause, up to the first doubt about who speaks, or of what."""
         segments = list(_segments(sentence))
-        going_on = addressed = False
+        going_on, own = False, not self.casts
         listed: list[Found] = []
         for segment in segments:
             doubt = phrases("doubt").search(segment.words)
@@ -145,26 +154,30 @@ class _Reader:
             asked = sentence.question and len(segments) == 1
             if rest and not asked:
                 found = self._of_segment(rest, going_on)
-                leading = phrases("as_a").match(rest)
+                at_age = phrases("at_age").match(rest)
+                leading = at_age or phrases("as_a").match(rest)
                 if leading or listed:
                     # "As a nurse and mother, how do I ...": both, once it is clear who does.
                     chain, left = self._chain_left(rest[leading.end() if leading else 0 :].lstrip(), "i")
                     listed = [*listed, *chain] if chain else []
                     # "As a doctor told me, I need rest": what is cut off may make it somebody else.
                     next_words = f"{left} {segment.words[len(words) :]} {segment.followed}"
-                    if not addressed and phrases("i_go_on").match(" ".join(next_words.split())):
+                    # "At 65, do I get a pension?" may ask ahead.
+                    if own and phrases("i_do" if at_age else "i_go_on").match(" ".join(next_words.split())):
                         found, listed = [*found, *listed], []
+                else:
+                    # "Tell me, as a doctor, ...": then somebody else is one.
+                    own = own and bool(phrases("own_clause").match(rest)) and not phrases("addressed").search(rest)
                 yield from found
                 going_on = bool(found) or self._introduces(rest)
-            addressed = addressed or phrases("addressed").match(rest) is not None
             if doubt or segment.quoting:
                 return
 
     def _here(self, opening: Sentence, then: Sequence[Sentence]) -> Iterator[Found]:
         """How a message begins: "Single mom here, how do I ...", "34 year old nurse here. I ...".
 
-        It may as well be somebody who is present. So it must say two things at least, as hardly anybody does of others
-        in this form, and what comes next must be said of oneself, and of nobody else.
+        It may as well be somebody who is present. So it must say two things at least, in words of their own, as hardly
+        anybody does of others in this form, and what comes next must be said of oneself, and of nobody else.
         """
         clauses = [clause for clause in opening.clauses if not phrases("greeting").fullmatch(clause.words)]
         if not clauses or _ARTICLE.match(clauses[0].words):
@@ -172,8 +185,10 @@ class _Reader:
         first, *others = clauses
         begun = phrases("greeting").match(first.words)
         chain, left = self._chain_left(first.words[begun.end() :].lstrip() if begun else first.words, "here")
-        asked = opening.question and not others
-        if left != "here" or asked or len({key for key, _ in chain}) == 1:
+        telling = [word for word in first.words.split() if not phrases("modifier").fullmatch(word)]
+        # With "here" itself.
+        two = len(telling) > 2 and len({key for key, _ in chain}) > 1
+        if left != "here" or not two or (opening.question and not others):
             return
         following = [clause.words[:200] for sentence in then for clause in sentence.clauses]
         next_words = " ".join([clause.words[:200] for clause in others] + following)[:600]

@@ -6,7 +6,6 @@ What writes, publishes and describes policies is imported when it is asked for: 
 from __future__ import annotations
 
 import os
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -198,6 +197,8 @@ class Pretrained(ABC):
         **settings: Any,
     ) -> str:
         """``push_to_hub``, with a card that was edited, if there is one."""
+        import shutil
+
         from .card import CARD
         from .hub import publish
 

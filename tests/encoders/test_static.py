@@ -109,6 +109,12 @@ def test_corner_cases_are_split_as_the_library_does(text: str) -> None:
     agree(text)
 
 
+def test_the_first_and_the_last_of_each_block_of_chinese_characters_stand_apart_as_with_the_library() -> None:
+    for edge in "\u3400\u4dbf\u4e00\u9fff\uf900\ufaff\U00020000\U0002a6df\U0002a700\U0002b81f\U0002b920\U0002ceaf":
+        agree(" ".join(f"a{chr(ord(edge) + step)}b" for step in (-1, 0, 1)))
+    agree("a\U0002f7ffb a\U0002f800b a\U0002fa1fb a\U0002fa20b")
+
+
 # Vectors
 
 

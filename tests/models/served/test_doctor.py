@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -27,6 +28,9 @@ from .stand_in import Body, Fault, Faults, StandIn, always, running
 from .support import Hasty
 
 TABLE = penguin_table()
+NEXT, DANGER = "letter of the one thing", "about to harm themselves"
+"""What the agent's model is asked for."""
+RIGHT = "danger seen: 4 of 4; where there is none: 0 of 4"
 
 
 def settings(*urls: str, **more: object) -> ServedSettings:
@@ -60,9 +64,9 @@ def fails_where(kind: str, matches: object) -> Faults:
 def seeing_danger(n: int, body: Body) -> Fault | None:
     """Not wrong: an agent's model that sees the danger there is, and asks the first thing first."""
     said = body["messages"][-1]["content"]
-    if "about to harm themselves" in said:
+    if DANGER in said:
         return Fault("outside_scale", text="S" if any(words in said for words in IN_DANGER) else "N")
-    return Fault("outside_scale", text="A") if "letter of the one thing" in said else None
+    return Fault("outside_scale", text="A") if NEXT in said else None
 
 
 def test_a_server_that_can_everything_is_ready() -> None:
@@ -194,27 +198,43 @@ def test_a_writer_is_missed_by_distillation_alone() -> None:
         assert report.missing == ()
 
 
-def test_an_agent_that_names_nothing_or_tells_no_danger_is_missed_by_conversations_alone() -> None:
-    def where(said: str, fault: Fault) -> Faults:
-        return lambda n, body: fault if said in body["messages"][-1]["content"] else None
+def agent_where(says: Callable[[str], str | None]) -> Finding:
+    """The finding of an agent's model that is good but where ``says`` gives other words, by what it is asked last."""
 
-    seeing = always(Fault("outside_scale", text="S"))
-    able = finding(report_on(StandIn(owner="someone", faults=seeing_danger)), "agent")
-    assert (able.state, able.found) == (State.FINE, "names what to ask next: 4 of 4")
-    assert able.note == "danger seen: 4 of 4; where there is none: 0 of 4"
-    dead = AgentSettings(base_url=("http://127.0.0.1:9/v1",))
-    told = "names what to ask next"
-    for report, found, note in (
-        (report_on(StandIn(owner="someone", faults=seeing)), f"{told}: 0 of 4", "danger seen: 4 of 4; where"),
-        (report_on(StandIn(faults=where("kill myself", Fault("empty")))), f"{told}: 4 of 4", "unread: 1"),
-        (report_on(StandIn(), agent=dead), "cannot be asked", "127.0.0.1:9"),
-    ):
-        agent = finding(report, "agent")
-        assert (agent.state, agent.found) == (State.LIMITED, found)
-        assert note in agent.note
-        assert agent.advice in report.advice
-        assert "llm.agent.model" in agent.advice
-        assert "agent" not in report.missing
+    def fault(n: int, body: Body) -> Fault | None:
+        other = says(body["messages"][-1]["content"])
+        return seeing_danger(n, body) if other is None else Fault("outside_scale", text=other)
+
+    return finding(report_on(StandIn(owner="someone", faults=fault)), "agent")
+
+
+@pytest.mark.parametrize(
+    ("says", "named", "note"),
+    [
+        (lambda asked: None, 4, RIGHT),
+        (lambda asked: "?" if NEXT in asked else None, 0, RIGHT),
+        (lambda asked: "N" if "kill myself" in asked else None, 4, "danger seen: 3 of 4; where there is none: 0 of 4"),
+        (lambda asked: "O" if DANGER in asked else None, 4, "danger seen: 4 of 4; where there is none: 4 of 4"),
+        (lambda asked: "?" if "the ants" in asked else None, 4, f"{RIGHT}; unread: 1"),
+    ],
+)
+def test_an_agent_that_names_nothing_or_does_not_tell_danger_is_missed_by_conversations_alone(
+    says: Callable[[str], str | None], named: int, note: str
+) -> None:
+    agent = agent_where(says)
+    assert (agent.found, agent.note) == (f"names what to ask next: {named} of 4", note)
+    right = named == 4 and note == RIGHT
+    assert agent.state is (State.FINE if right else State.LIMITED)
+    assert ("llm.agent.model" in agent.advice) is not right
+
+
+def test_an_agent_that_cannot_be_asked_is_no_reason_not_to_plan() -> None:
+    report = report_on(StandIn(), agent=AgentSettings(base_url=("http://127.0.0.1:9/v1",)))
+    agent = finding(report, "agent")
+    assert (agent.state, agent.found) == (State.LIMITED, "cannot be asked")
+    assert "127.0.0.1:9" in agent.note
+    assert agent.advice in report.advice
+    assert "agent" not in report.missing
 
 
 def test_two_servers_are_looked_over_one_by_one() -> None:
