@@ -114,7 +114,7 @@ class _Reader:
     names: Mapping[str, re.Pattern[str]]
     today: Callable[[], date]
     casts: bool
-    """Whether the text says what its reader is: "You are a doctor"."""
+    """Whether the text says what its reader is: "You are a doctor", "you, as a doctor"."""
     capitalised: frozenset[str]
     """The words of the text that are written as a name is, in lower case."""
 
@@ -167,7 +167,7 @@ class _Reader:
                         found, listed = [*found, *listed], []
                 else:
                     # "Tell me, as a doctor, ...": then somebody else is one.
-                    own = own and bool(phrases("own_clause").match(rest)) and not phrases("addressed").search(rest)
+                    own = own and phrases("own_clause").match(rest) is not None
                 yield from found
                 going_on = bool(found) or self._introduces(rest)
             if doubt or segment.quoting:
