@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +52,5 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Mean:
     mean = float(np.mean(values))
     if n == 1:
         return Mean(mean, math.nan, math.nan, 1)
-    half = float(stats.t.ppf(0.5 + level / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    half = float(special.stdtrit(n - 1, 0.5 + level / 2) * np.std(values, ddof=1) / math.sqrt(n))
     return Mean(mean, mean - half, mean + half, n)

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -115,6 +116,14 @@ def severity_of(attribute: Attribute, value: str) -> float:
     return listed[max(inside, key=lambda name: (len(name), name))] if inside else 0.5
 
 
+_ENCODER = HashingEncoder(1024)
+
+
+@cache
+def _stock_vectors(texts: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    return _ENCODER.encode(texts)
+
+
 class World:
     """What safety model and prior share: concerns of queries, relevance of attributes."""
 
@@ -123,12 +132,10 @@ class World:
         self.seed = seed
         self.account = _account(table)
         self._concerns: dict[str, str] = {stocked.query: stocked.concern for stocked in query_stock()}
+        self._stock = tuple(self._concerns)
         self._stocked = {stocked.other_words: stocked.query for stocked in query_stock()}
         self._severity: dict[tuple[int, str], float] = {}
         self._relevance: dict[str, npt.NDArray[np.float64]] = {}
-        self._encoder = HashingEncoder(1024)
-        self._stock_texts = tuple(self._concerns)
-        self._stock = self._encoder.encode(self._stock_texts)
 
     def generator(self, *parts: object) -> np.random.Generator:
         """Randomness that depends on these parts and the seed alone."""
@@ -151,8 +158,8 @@ class World:
         query = self.plainly(query)
         found = self._concerns.get(query)
         if found is None:
-            near = self._stock @ self._encoder.encode([query])[0]
-            found = self._concerns[self._stock_texts[int(np.argmax(np.round(near, 5)))]]
+            near = _stock_vectors(self._stock) @ _ENCODER.encode([query])[0]
+            found = self._concerns[self._stock[int(np.argmax(np.round(near, 5)))]]
             self._concerns[query] = found
         return found
 
@@ -176,7 +183,7 @@ class World:
     def identity(self) -> dict[str, object]:
         """What scores and weights depend on: neither the costs of questions nor their wording."""
         attributes = [[a.key, list(a.values.items())] for a in self.table]
-        stock = [[query, self._concerns[query]] for query in self._stock_texts]
+        stock = [[query, self._concerns[query]] for query in self._stock]
         plain = json.dumps([attributes, self.account.plain(), stock, self._stocked], sort_keys=True)
         digest = hashlib.blake2b(plain.encode("utf-8"), digest_size=16).hexdigest()
         return {"llm": "simulated", "version": VERSION, "seed": self.seed, "table": digest}
