@@ -39,8 +39,9 @@ Cli = Callable[..., Done]
 def commands(folder: Path) -> Iterator[pytest.MonkeyPatch]:
     """Run commands in a folder, half as long as otherwise.
 
-    Hydra would parse every file of settings anew for each command, and compose all settings once more only to learn
-    whether ``hydra.mode`` is among them. Commands that a test starts in a process of their own run as they are.
+    Hydra would parse every file of settings anew for each command, copy the store of all schemas, of which it copies
+    each again as it loads it, and compose all settings once more only to learn whether ``hydra.mode`` is among them.
+    Commands that a test starts in a process of their own run as they are.
     """
     with pytest.MonkeyPatch.context() as patch:
         _hasten(patch)
@@ -53,6 +54,7 @@ def commands(folder: Path) -> Iterator[pytest.MonkeyPatch]:
 def _hasten(patch: pytest.MonkeyPatch) -> None:
     from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource as Source
     from hydra._internal.hydra import Hydra
+    from hydra.core.config_store import ConfigStore
 
     from raise_agent.experiments.config import register_schemas
 
@@ -75,6 +77,7 @@ def _hasten(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Source, "_read_config", parsed_once)
     patch.setattr(Hydra, "get_mode", mode)
+    patch.setattr(ConfigStore, "__deepcopy__", lambda store, memo: store, raising=False)
     patch.setattr("raise_agent.experiments.launch.register_schemas", registered_once)
 
 
