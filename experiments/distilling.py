@@ -121,7 +121,8 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, drawn: Drawn | 
     target = folder / POLICY
     policy.save(target, golden_inputs(bench.table))
     curve = [{"epoch": e.number, "training": e.training_loss, "validation": e.validation_loss} for e in trained.curve]
-    log = {**provenance, "gain_spread": trained.gain_spread, "gain_share": trained.gain_share, "curve": curve}
+    log = {**provenance, "gain_spread": trained.gain_spread, "gain_share": trained.gain_share}
+    log |= {"judge_noise": trained.judge_noise, "curve": curve}
     log["uncertainty"] = None if uncertainty is None else asdict(uncertainty)
     atomic_write_text(folder / CURVE, json.dumps(log, indent=2) + "\n")
     tracker.artifact("policy", "policy", target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -9,7 +10,9 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from raise_agent.distill.judge_noise import judge_noise
 from raise_agent.planners.runner import Runner, Task, score_subsets
 from raise_agent.policies import AcquisitionPolicy
 from raise_agent.policies.distilled import DistilledPolicy
@@ -104,6 +107,9 @@ class Reliability:
     statements: int
     said: float
     """Their mean probability."""
+    judged: float
+    """How often statements of such a probability come true by this judge, whose noise is in what came; ``said`` where
+    none shows."""
     held: float
     """Share of them that came true."""
 
@@ -128,7 +134,9 @@ class Calibration:
     """In ten equal bins of the probability, those without a statement left out."""
     forecasts: Sequence[Forecasts]
     error: float
-    """Expected calibration error: mean distance of said and held over the bins, weighted by statements."""
+    """Expected calibration error: mean distance of judged and held over the bins, weighted by statements."""
+    judge_noise: float
+    """Standard deviation of the noise in one score, in points, as far as it is beyond doubt."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -136,14 +144,29 @@ class Calibration:
 
     def markdown(self) -> str:
         """As two tables."""
-        said = [[f"{r.statements:,}", f"{r.said:.0%}", f"{r.held:.0%}"] for r in self.reliability]
+        noisy = self.judge_noise > 0
+        columns = ["statements", "said", *(["by this judge"] if noisy else []), "held"]
+        said = [
+            [f"{r.statements:,}", f"{r.said:.0%}", *([f"{r.judged:.0%}"] if noisy else []), f"{r.held:.0%}"]
+            for r in self.reliability
+        ]
         brought = [[str(f.asked), f"{f.turns:,}", number(f.forecast, 3), number(f.brought, 3)] for f in self.forecasts]
         return (
-            f"{markdown_table(['statements', 'said', 'held'], said, left=0)}\n\n"
-            f"Expected calibration error {self.error:.3f}. What the best question was expected to bring, and what it "
-            "brought:\n\n"
+            f"{markdown_table(columns, said, left=0)}\n\n"
+            f"{noise_text(self.judge_noise)}Expected calibration error {self.error:.3f}. What the best question was "
+            "expected to bring, and what it brought:\n\n"
             f"{markdown_table(['questions before', 'turns', 'forecast', 'brought'], brought, left=0)}"
         )
+
+
+def noise_text(judge_noise: float) -> str:
+    """What a table of what held has to say of a noisy judge; nothing of one whose noise does not show."""
+    if not judge_noise:
+        return ""
+    return (
+        f"One score of this judge has noise of at least {judge_noise:.2f} points (standard deviation), which is in "
+        'what came and not in what was said: of right statements as many hold as the column "by this judge" says. '
+    )
 
 
 def calibrate(
@@ -169,10 +192,11 @@ def calibrate(
             judged.append((turn, after - before))
     if not judged:
         return None
-    reliability = _reliability(judged)
+    noise = _judge_noise(judged)
+    reliability = _reliability(judged, noise)
     statements = sum(r.statements for r in reliability)
-    error = sum(r.statements * abs(r.said - r.held) for r in reliability) / statements
-    return Calibration(reliability, _forecasts(judged), error)
+    error = sum(r.statements * abs(r.judged - r.held) for r in reliability) / statements
+    return Calibration(reliability, _forecasts(judged), error, noise)
 
 
 def _turns(policy: AcquisitionPolicy, scenario: Scenario, talk: Conversation, row: int) -> list[Turn]:
@@ -195,17 +219,29 @@ def _turns(policy: AcquisitionPolicy, scenario: Scenario, talk: Conversation, ro
     return turns
 
 
-def _reliability(judged: Sequence[tuple[Turn, float]]) -> list[Reliability]:
-    statements = [
-        (NormalDist(turn.forecast, turn.spread).cdf(threshold), brought <= threshold)
-        for turn, brought in judged
-        for threshold in THRESHOLDS
-    ]
-    said = np.array([1 - below for below, _ in statements])
-    held = np.array([not fell_short for _, fell_short in statements])
+def _judge_noise(judged: Sequence[tuple[Turn, float]]) -> float:
+    rows, before, after = np.array([(turn.row, turn.before, turn.after) for turn, _ in judged], np.int64).T
+    beyond = np.array([brought - turn.forecast for turn, brought in judged])
+    return judge_noise(rows, before, after, beyond, np.ones(len(judged)))
+
+
+def _reliability(judged: Sequence[tuple[Turn, float]], noise: float) -> list[Reliability]:
+    statements = [(turn, threshold, brought > threshold) for turn, brought in judged for threshold in THRESHOLDS]
+
+    def probabilities(noise: float) -> npt.NDArray[np.float64]:
+        # What came is one score less another, each with its noise.
+        spreads = [math.hypot(turn.spread, math.sqrt(2) * noise) for turn, _, _ in statements]
+        return np.array(
+            [
+                1 - NormalDist(turn.forecast, spread).cdf(threshold)
+                for (turn, threshold, _), spread in zip(statements, spreads, strict=True)
+            ]
+        )
+
+    said, seen, held = probabilities(0.0), probabilities(noise), np.array([held for _, _, held in statements])
     places = np.minimum((said * BINS).astype(int), BINS - 1)
     return [
-        Reliability(int(here.sum()), float(said[here].mean()), float(held[here].mean()))
+        Reliability(int(here.sum()), float(said[here].mean()), float(seen[here].mean()), float(held[here].mean()))
         for here in (places == place for place in np.unique(places))
     ]
 

@@ -274,11 +274,12 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
 _SQUARE = 320.0
 
 
-def reliability_chart(bins: Sequence[tuple[float, float, int]], label: str) -> Element:
+def reliability_chart(bins: Sequence[tuple[float, float, int]], across: str, label: str) -> Element:
     """What was said against what held, a disc for each bin with its area by the number of statements.
 
     Args:
         bins: said and held, 0 to 1, and how many statements.
+        across: the name of what was said.
         label: read out in place of the picture.
     """
     x_scale, y_scale = Scale(0, 1, 44.0, _SQUARE - 12.0), Scale(0, 1, _SQUARE - 44.0, 30.0)
@@ -288,7 +289,7 @@ def reliability_chart(bins: Sequence[tuple[float, float, int]], label: str) -> E
         parts.append(_text(36.0, y_scale(tick) + 4.0, f"{tick:.0%}", "t axis", "end"))
         parts.append(_text(x_scale(tick), _SQUARE - 26.0, f"{tick:.0%}", "t axis", "middle"))
     parts.append(el("line", x1=x_scale(0), y1=y_scale(0), x2=x_scale(1), y2=y_scale(1), class_="level"))
-    parts.append(_text((x_scale(0) + x_scale(1)) / 2, _SQUARE - 6.0, "said", "t axis", "middle"))
+    parts.append(_text((x_scale(0) + x_scale(1)) / 2, _SQUARE - 6.0, across, "t axis", "middle"))
     parts.append(_text(0.0, 14.0, "held", "t axis"))
     most = max(count for _, _, count in bins)
     for said, held, count in bins:

@@ -235,11 +235,12 @@ def _results(data: Any) -> Mapping[str, Any]:
             _has(mean, "mean", "low", "high")
             _numbers(mean, "n", *(key for key in ("mean", "low", "high") if mean[key] is not None))
     if data["calibration"] is not None:
-        _numbers(data["calibration"], "error")
+        noisy = "judge_noise" in data["calibration"]
+        _numbers(data["calibration"], "error", *(["judge_noise"] if noisy else []))
         thresholds = {str(place): one for place, one in enumerate(data["calibration"]["thresholds"])}
         _numbers(thresholds, *thresholds)
         for one in data["calibration"]["reliability"]:
-            _numbers(one, "statements", "said", "held")
+            _numbers(one, "statements", "said", "held", *(["judged"] if noisy else []))
         for one in data["calibration"]["forecasts"]:
             _numbers(one, "asked", "turns", "forecast", "brought")
     return dict(data)

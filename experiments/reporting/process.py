@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 from raise_agent.experiments.statistics import Mean
 from raise_agent.experiments.tables import interval, number
+from raise_agent.experiments.yardsticks import noise_text
 
 from . import charts
 from .charts import Line, Style
@@ -143,19 +144,25 @@ def calibrating(shown: Shown) -> Section:
     if not data or not data["reliability"]:
         why = "this run held nothing that a policy said against what came (evaluate.calibration, method distilled)"
         return Section("calibration", "Calibration", title, [left_out(why)])
-    bins = [(float(b["said"]), float(b["held"]), int(b["statements"])) for b in data["reliability"]]
-    rows = [[f"{count:,}", f"{said:.0%}", f"{held:.0%}"] for said, held, count in bins]
-    said = table(["statements", "said", "held"], rows, caption="Said and held", left=0, class_="narrow")
+    noise = float(data.get("judge_noise", 0.0))
+    # A noisy judge lets fewer of the statements that are right hold, which is no fault of the policy's.
+    due = {"judged": "by this judge"} if noise else {"said": "said"}
+    shares = {"said": "said", **due, "held": "held"}
+    rows = [[f"{b['statements']:,}", *(f"{b[key]:.0%}" for key in shares)] for b in data["reliability"]]
+    said = table(["statements", *shares.values()], rows, caption="Said and held", left=0, class_="narrow")
+    ((across, where),) = due.items()
+    bins = [(float(b[across]), float(b["held"]), int(b["statements"])) for b in data["reliability"]]
     brought = [
         [str(f["asked"]), f"{f['turns']:,}", number(f["forecast"], 3), number(f["brought"], 3)]
         for f in data["forecasts"]
     ]
-    label = ", ".join(f"said {said:.0%}, held {held:.0%}" for said, held, _ in bins)
+    label = ", ".join(f"{where} {said:.0%}, held {held:.0%}" for said, held, _ in bins)
     caption = shown.said(
         "In each turn the policy gives a probability that its best question brings more than "
-        f"{', '.join(f'{t:g}' for t in data['thresholds'])} points. Across: what it said; up: the share of these "
-        "statements that held. On the diagonal it is neither too sure nor too modest. Expected calibration error "
-        f"{data['error']:.3f}."
+        f"{', '.join(f'{t:g}' for t in data['thresholds'])} points. Across: "
+        f"{'how often such statements come true by this judge' if noise else 'what it said'}; up: the share of these "
+        f"statements that held. On the diagonal it is neither too sure nor too modest. {noise_text(noise)}"
+        f"Expected calibration error {data['error']:.3f}."
     )
     columns = ["questions before", "turns", "forecast", "brought"]
     return Section(
@@ -165,7 +172,7 @@ def calibrating(shown: Shown) -> Section:
         [
             el(
                 "div",
-                figure(charts.reliability_chart(bins, label), caption, "reliability", said),
+                figure(charts.reliability_chart(bins, where, label), caption, "reliability", said),
                 el(
                     "div",
                     el("h3", "Forecast and brought"),

@@ -37,7 +37,10 @@ from raise_agent.subsets import known_in
 from raise_agent.threads import one_thread
 
 from .dataset import Examples
+from .judge_noise import judge_noise
 from .settings import DistillSettings
+from .spread import Steps, gain_spread, single_steps
+from .weighing import usual_doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Trained:
     """Standard deviation, in score points, of what one more question brings that is forecast to bring nothing."""
     gain_share: float
     """How much it grows for each point that the question is forecast to bring."""
+    judge_noise: float
+    """Standard deviation of the judge's noise in one score of the usual doubt, in score points; it is in neither."""
 
 
 class _Network(nn.Module):
@@ -202,8 +207,8 @@ def train(
             network.output.bias.zero_()
             network.output.bias[0] = float((training.scores * training.weights).sum() / training.weights.sum())
         curve = tuple(_fit(network, training, validation, settings, seed, on_epoch))
-        spread, share = _gain_spread(network, training if validation is None else validation, n)
-    return Trained(shape, network.export(), curve, spread, share)
+        spread, share, noise = _gain_spread(network, training, training if validation is None else validation)
+    return Trained(shape, network.export(), curve, spread, share, noise)
 
 
 def _fit(
@@ -265,49 +270,46 @@ _FEWEST_STEPS = 30
 """So many single steps must have been evaluated for their spread to be measured."""
 
 
-@torch.no_grad()
-def _gain_spread(network: _Network, examples: Examples, n: int) -> tuple[float, float]:
-    """How far what one question brought lies from its forecast: ``gain_spread`` and ``gain_share``.
+def _gain_spread(network: _Network, training: Examples, held: Examples) -> tuple[float, float, float]:
+    """``gain_spread``, ``gain_share`` and ``judge_noise``.
 
-    Measured wherever two evaluated subsets differ by one attribute; where hardly any do, the spread is that of scores.
-    Absolute residuals are regressed on the forecast, as for errors whose spread is linear in it (Glejser, 1969);
-    sqrt(pi/2) makes the mean absolute value of a normal error its standard deviation.
+    Noise is measured on all training scenarios, as it is no matter of the forecast; the spread on those held out. Where
+    hardly any two subsets differ by one answer, the spread is that of scores.
     """
+    usual = usual_doubt(training)
+    learned = single_steps(training, usual)
+    beyond = learned.brought - _forecast_steps(network, training, learned)
+    noise = judge_noise(learned.rows, learned.before, learned.after, beyond, learned.doubts[:, 0])
+    steps = single_steps(held, usual)
+    if len(steps) < _FEWEST_STEPS:
+        return _residual(network, held), 0.0, noise
+    forecast = _forecast_steps(network, held, steps)
+    return *gain_spread(forecast, steps.brought - forecast, noise**2 * steps.doubts.sum(axis=1)), noise
+
+
+@torch.no_grad()
+def _forecast_steps(network: _Network, examples: Examples, steps: Steps) -> npt.NDArray[np.float64]:
+    """(steps,): what one more question is forecast to bring, where what is known before is known."""
     network.eval()
-    rows, before, added, brought = _single_steps(examples, n)
-    if len(rows) < _FEWEST_STEPS:
-        return _residual(network, examples, n), 0.0
-    parts = zip(*(np.array_split(part, 1 + len(rows) // 1024) for part in (rows, before, added)), strict=True)
-    forecast = np.concatenate([_forecast_steps(network, examples, n, *part) for part in parts])
-    spreads = np.abs(brought - forecast) * math.sqrt(math.pi / 2)
-    above = np.maximum(forecast, 0.0)
-    share = max(0.0, float(np.cov(above, spreads, bias=True)[0, 1] / max(above.var(), 1e-12)))
-    # Never a forecast without any doubt: a tenth of the mean at least.
-    base = max(float(spreads.mean() - share * above.mean()), 0.1 * float(spreads.mean()))
-    return base, max(0.0, float(spreads.mean()) - base) / max(float(above.mean()), 1e-12)
+    n = network.shape.n_attributes
+    gains = [np.zeros(0)]
+    for part in np.array_split(np.arange(len(steps)), 1 + len(steps) // 1024):
+        rows = steps.rows[part]
+        members = torch.from_numpy(known_in(steps.before[part], n)).float()[:, None]
+        next_one = torch.from_numpy(np.eye(n, dtype=np.float32)[steps.added[part]])[:, None]
+        query = torch.from_numpy(examples.queries[examples.query_of[rows]])
+        values = torch.from_numpy(examples.values[examples.values_of[rows]])
+        none = torch.zeros_like(members)
+        gained = network(query, values, members, none, next_one) - network(query, values, members, none, none)
+        gains.append(np.asarray(gained[:, 0].double().numpy(), np.float64))
+    return np.concatenate(gains)
 
 
-def _forecast_steps(
-    network: _Network,
-    examples: Examples,
-    n: int,
-    rows: npt.NDArray[np.int64],
-    before: npt.NDArray[np.int64],
-    added: npt.NDArray[np.int64],
-) -> npt.NDArray[np.float64]:
-    """What one more question is forecast to bring, where ``before`` is known."""
-    members = torch.from_numpy(known_in(before, n)).float()[:, None]
-    next_one = torch.from_numpy(np.eye(n, dtype=np.float32)[added])[:, None]
-    query = torch.from_numpy(examples.queries[examples.query_of[rows]])
-    values = torch.from_numpy(examples.values[examples.values_of[rows]])
-    none = torch.zeros_like(members)
-    gains = network(query, values, members, none, next_one) - network(query, values, members, none, none)
-    return np.asarray(gains[:, 0].double().numpy(), np.float64)
-
-
-def _residual(network: _Network, examples: Examples, n: int) -> float:
+@torch.no_grad()
+def _residual(network: _Network, examples: Examples) -> float:
     """Root mean square residual of scores within scenarios, nothing known and the whole subset asked."""
-    members = torch.from_numpy(known_in(examples.subsets, n)).float()
+    network.eval()
+    members = torch.from_numpy(known_in(examples.subsets, network.shape.n_attributes)).float()
     none = torch.zeros_like(members)
     query = torch.from_numpy(examples.queries[examples.query_of])
     forecast = network(query, torch.from_numpy(examples.values[examples.values_of]), none, none, members)
@@ -315,23 +317,3 @@ def _residual(network: _Network, examples: Examples, n: int) -> float:
     residual = (forecast - torch.from_numpy(examples.scores)) * real
     residual = (residual - residual.sum(dim=1, keepdim=True) / real.sum(dim=1, keepdim=True)) * real
     return math.sqrt(float(residual.square().sum() / real.sum()))
-
-
-def _single_steps(examples: Examples, n: int) -> tuple[npt.NDArray[np.int64], ...]:
-    """Pairs of evaluated subsets that differ by one answer: scenario, smaller subset, attribute, score gained."""
-    steps: list[tuple[int, int, int]] = []
-    brought: list[float] = []
-    held = (examples.values_of != 0) @ (1 << np.arange(n))
-    for row in range(len(examples)):
-        real = examples.weights[row] > 0
-        reached = dict(zip(examples.subsets[row, real].tolist(), examples.scores[row, real].tolist(), strict=True))
-        for subset, score in reached.items():
-            if subset & ~int(held[row]):
-                continue
-            for index in range(n):
-                smaller = subset & ~(1 << index)
-                if smaller != subset and smaller in reached:
-                    steps.append((row, smaller, index))
-                    brought.append(score - reached[smaller])
-    rows, before, added = np.asarray(steps, np.int64).reshape(-1, 3).T
-    return rows, before, added, np.asarray(brought)

@@ -51,7 +51,7 @@ class Uncertainty:
 
     def weigh(self, examples: Examples) -> Examples:
         """The same examples with their evaluations' weights."""
-        variances = self.misfit + self.noise * _relative(examples, self.usual_doubt)
+        variances = self.misfit + self.noise * relative_doubts(examples, self.usual_doubt)
         weights = np.where(examples.draws > 0, 1 / (self.precision * variances), 0.0)
         return replace(examples, weights=weights.astype(np.float32))
 
@@ -63,17 +63,30 @@ def measure_uncertainty(examples: Examples, seed: int) -> Uncertainty | None:
         examples: of training, unweighed.
         seed: of which scenarios are looked at, where there are more than enough.
     """
-    told = examples.doubts[(examples.draws > 0) & ~np.isnan(examples.doubts)]
-    usual = float(told.mean(dtype=np.float64)) if len(told) else None
+    usual = usual_doubt(examples)
     some = _some(examples, seed)
-    doubt = _relative(some, usual)
+    doubt = relative_doubts(some, usual)
     if np.ptp(doubt[some.draws > 0]) == 0:
         return None
     with one_thread():
         misfit, noise = _variances(some, doubt)
-    all_of_it = _relative(examples, usual)[examples.draws > 0]
+    all_of_it = relative_doubts(examples, usual)[examples.draws > 0]
     misfit = max(misfit, _LEAST_MISFIT * (misfit + noise * float(np.median(all_of_it))))
     return Uncertainty(misfit, noise, usual, float((1 / (misfit + noise * all_of_it)).mean()))
+
+
+def usual_doubt(examples: Examples) -> float | None:
+    """``Score.doubt``, the mean over all that have one; None where none has."""
+    told = examples.doubts[(examples.draws > 0) & ~np.isnan(examples.doubts)]
+    return float(told.mean(dtype=np.float64)) if len(told) else None
+
+
+def relative_doubts(examples: Examples, usual: float | None) -> npt.NDArray[np.float64]:
+    """(s, k): doubt of each score, over that of one draw with the usual doubt, which stands where none is told."""
+    doubts = examples.doubts.astype(np.float64)
+    told = ~np.isnan(doubts) if usual else np.zeros(doubts.shape, np.bool_)
+    relative = np.divide(doubts, usual or 1.0, out=np.ones_like(doubts), where=told)
+    return np.asarray(relative / np.maximum(examples.draws, 1))
 
 
 def _some(examples: Examples, seed: int) -> Examples:
@@ -84,14 +97,6 @@ def _some(examples: Examples, seed: int) -> Examples:
     rows = np.sort(np.random.default_rng(seed).permutation(len(examples))[:count])
     of_scenarios = ("query_of", "values_of", "subsets", "scores", "draws", "doubts", "weights")
     return replace(examples, **{name: getattr(examples, name)[rows] for name in of_scenarios})
-
-
-def _relative(examples: Examples, usual: float | None) -> npt.NDArray[np.float64]:
-    """(s, k): doubt of each score, over that of one draw with the usual doubt, which stands where none is told."""
-    doubts = examples.doubts.astype(np.float64)
-    told = ~np.isnan(doubts) if usual else np.zeros(doubts.shape, np.bool_)
-    relative = np.divide(doubts, usual or 1.0, out=np.ones_like(doubts), where=told)
-    return np.asarray(relative / np.maximum(examples.draws, 1))
 
 
 def _variances(examples: Examples, doubt: npt.NDArray[np.float64]) -> tuple[float, float]:

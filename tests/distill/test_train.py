@@ -204,13 +204,15 @@ def test_the_policy_stops_where_asking_stops_paying() -> None:
     assert isinstance(costly.decide(query_of("sleep"), {"fourth": "high"}), Answer)
 
 
-def test_gain_spread_is_that_of_what_one_question_brings_with_the_noise_of_both_evaluations() -> None:
-    noise = 0.2
-    plain, noisy = trained("plain"), trained("noisy")
-    assert plain.gain_spread < 0.15
-    assert noisy.gain_spread + 0.5 * noisy.gain_share == pytest.approx(
-        math.hypot(plain.gain_spread + 0.5 * plain.gain_share, noise * math.sqrt(2)), abs=0.03
-    )
+@pytest.mark.parametrize(("kind", "noise"), [("plain", 0.0), ("bases differ", 0.0), ("noisy", 0.2), ("gaps", 0.0)])
+def test_the_judges_noise_is_found_and_is_not_in_the_spread(kind: str, noise: float) -> None:
+    plain, found = trained("plain"), trained(kind)
+    assert found.judge_noise == pytest.approx(noise, abs=0.1 * noise)
+    if noise:
+        # With the noise of both scores in it, it would be 0.30.
+        usual = [policy.gain_spread + 0.5 * policy.gain_share for policy in (plain, found)]
+        assert usual[0] == pytest.approx(0.11, abs=0.02)
+        assert usual[1] == pytest.approx(usual[0], abs=0.07)
 
 
 def test_a_gain_that_varies_with_its_size_has_its_share_found() -> None:
@@ -536,6 +538,8 @@ def part_of(examples: Examples, scenarios: int, evaluations: int) -> Examples:
         values_of=examples.values_of[:scenarios],
         subsets=examples.subsets[:scenarios, :evaluations],
         scores=examples.scores[:scenarios, :evaluations],
+        draws=examples.draws[:scenarios, :evaluations],
+        doubts=examples.doubts[:scenarios, :evaluations],
         weights=examples.weights[:scenarios, :evaluations],
     )
 
@@ -571,6 +575,8 @@ def test_padding_does_not_enter_training() -> None:
             examples,
             subsets=add(examples.subsets, subset),
             scores=add(examples.scores, score),
+            draws=add(examples.draws, 0),
+            doubts=add(examples.doubts, np.nan),
             weights=add(examples.weights, 0),
         )
 

@@ -152,6 +152,32 @@ def test_a_policy_that_knows_gains_and_spread_is_calibrated_and_a_rash_one_is_no
     assert sound.error < 0.15 < rash.error
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.6])
+def test_a_noisy_judge_is_not_taken_for_a_rash_policy(noise: float) -> None:
+    """What is said of the user's own gain is right; that a noisy judge lets less of it hold is no error."""
+    scenarios, order = synthetic_scenarios(TABLE, 1000, seed=6, missing=0.0), (7, 8, 9)
+    gains, residuals = [-1.0] * len(TABLE), []
+    for place, index in enumerate(order):
+        before = mask_of(order[:place])
+        brought = [score(s, before | 1 << index) - score(s, before) for s in scenarios]
+        gains[index] = float(np.mean(brought))
+        residuals += [gain - gains[index] for gain in brought]
+    assert gains[order[0]] > gains[order[1]] > gains[order[2]]
+    policy = expecting(3.0, gains, float(np.std(residuals)), 0.0)
+    talks = [Conversation(order[:2], mask_of(order[:2])) for _ in scenarios]
+    with EvaluationStore(":memory:") as store:
+        runner = Runner(SimulatedSafetyModel(TABLE, judge_noise=noise), SimulatedPrior(TABLE), store)
+        found = calibrate(policy, runner, scenarios, talks)
+    assert found is not None
+    # A score is the mean of three dimensions.
+    assert found.judge_noise == pytest.approx(noise / math.sqrt(3), rel=0.1, abs=0.05)
+    unlike = sum(r.statements * abs(r.said - r.held) for r in found.reliability)
+    unlike /= sum(r.statements for r in found.reliability)
+    assert found.error < 0.06
+    assert unlike == pytest.approx(found.error, abs=0.02) if not noise else unlike > 0.12
+    assert ("by this judge" in found.markdown()) == (found.judge_noise > 0)
+
+
 def test_orders_of_one_set_share_their_last_score(runner: Runner) -> None:
     talks = [Conversation(order, 0b111 & SCENARIOS[0].profile.known) for order in permutations(range(3))]
     ends = {ladder[-1] for ladder in prefix_scores(runner, [SCENARIOS[0]] * len(talks), talks)}

@@ -188,6 +188,34 @@ def _hostile(number: int) -> Scenario:
     )
 
 
+def noisily_judged(text: str) -> str:
+    """Results of a judge whose noise shows."""
+    results = json.loads(text)
+    results["calibration"]["judge_noise"] = 0.25
+    for place, one in enumerate(results["calibration"]["reliability"]):
+        one["judged"] = 0.4 + place / 1000
+    return json.dumps(results)
+
+
+def unjudged(text: str) -> str:
+    """Results as earlier versions wrote them, which knew of no noise."""
+    results = json.loads(text)
+    del results["calibration"]["judge_noise"]
+    for one in results["calibration"]["reliability"]:
+        del one["judged"]
+    return json.dumps(results)
+
+
+def test_what_a_noisy_judge_lets_hold_stands_beside_what_was_said(folder: Path, tmp_path: Path) -> None:
+    noisy = report(copied(folder, tmp_path / "noisy", results=noisily_judged), ALL)
+    assert "has noise of at least 0.25 points" in noisy
+    assert "by this judge</th>" in noisy
+    assert "by this judge 40%, held" in noisy
+    plain = report(copied(folder, tmp_path / "plain", results=unjudged), ALL)
+    assert "by this judge" not in plain
+    assert re.search(r"said \d+%, held", plain)
+
+
 @pytest.mark.parametrize(
     ("file", "change", "said"),
     [
@@ -202,6 +230,7 @@ def _hostile(number: int) -> Scenario:
         ("config", lambda _: "a: [", "config.yaml: not a configuration"),
         ("config", lambda text: re.sub(r"planner:(\n  .*)+", "planner: 3", text), "not the configuration of run"),
         ("results", lambda text: text.replace('"models": {', '"models": [], "was": {'), "results.json: not of"),
+        ("results", lambda text: text.replace('"judged": ', '"guessed": ', 1), "results.json: not of"),
         ("plan", lambda text: re.sub(r'"reasons": \{\}', '"reasons": {"a": "b"}', text), "plan.json: not of the form"),
         ("config", lambda text: text.replace("table: penguin", "table: none.json"), "attribute table cannot be read"),
         ("hydra", lambda text: text.replace("name: run", "name: benchmark"), "a folder of raise-agent benchmark"),
