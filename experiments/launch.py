@@ -48,10 +48,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     signal.raise_signal(signal.SIGINT)
 
 
+_SECRET = r"(?i:(?<![a-z])(?:api)?(?:key|token|secret|pass|password|credentials|authorization))"
 _KEYS = {
     r"://[^/\s]*@": "an address holds a name or a key before its '@'; give the key in the environment",
-    r"api_key_env=(?![A-Za-z_][A-Za-z0-9_]*$|null$)": "it takes the name of an environment variable, not a key",
-    r"server\.environment.*(KEY|TOKEN|SECRET|PASSWORD)": "no key is given there; the server inherits the environment",
+    r"://[^\s,\]]*\?": "an address holds something after a '?', as a key may be; leave that out",
+    r"api_key_env=(?![A-Z_][A-Z0-9_]*$|null$)": "it takes the name of an environment variable, in capitals, not a key",
+    rf"\.(environment|arguments|extra)\b.*{_SECRET}['\"]?\s*[:=]": (
+        "no key is given there; a server that is started inherits the environment, and others have llm.api_key_env"
+    ),
 }
 """What a setting looks like that holds a key -> what is wrong with it."""
 
@@ -88,7 +92,7 @@ def launch(verb: str, overrides: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return _BAD_INPUT
-    # Hydra would otherwise print errors and exit by itself; here they are told in one place.
+    # Hydra would otherwise exit by itself; here errors are told in one place, and have their exit status.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     OmegaConf.register_new_resolver("raise_slug", slug, replace=True)
     register_schemas()

@@ -314,6 +314,12 @@ def test_a_job_that_is_told_to_end_stops_in_order_and_goes_on_later(
         (f"llm.base_url=http://user:{KEY}@127.0.0.1:9/v1", "llm.base_url"),
         (f"llm.api_key_env={KEY}", "llm.api_key_env"),
         (f"llm.server.environment={{HF_TOKEN: {KEY}}}", "llm.server.environment"),
+        (f"llm.server.environment={{db_pass: {KEY}}}", "llm.server.environment"),
+        (f"llm.server.environment.HF_TOKEN={KEY}", "llm.server.environment"),
+        (f"llm.server.arguments={{'api-key': {KEY}}}", "llm.server.arguments"),
+        (f"llm.responder.extra={{x: 1, api_key: {KEY}}}", "llm.responder.extra"),
+        (f"llm.base_url=http://127.0.0.1:9/v1?api_key={KEY}", "llm.base_url"),
+        (f"llm.base_url=[http://a/v1,http://127.0.0.1:9/v1?key={KEY}]", "llm.base_url"),
     ],
 )
 def test_a_key_among_the_settings_is_refused_before_it_is_written(
