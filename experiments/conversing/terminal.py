@@ -26,7 +26,9 @@ class ToldToEnd(KeyboardInterrupt):
 @contextmanager
 def told_to_end() -> Iterator[None]:
     """SIGTERM and SIGHUP, where not ignored, raise ``ToldToEnd`` in here: once, so that no cleaning up is cut short."""
-    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    # Windows has no SIGHUP.
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
         for other in numbers:

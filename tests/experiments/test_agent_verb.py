@@ -32,7 +32,7 @@ from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ModelError
 from raise_agent.experiments import agent
 from raise_agent.experiments.conversing.session import Session
-from raise_agent.experiments.conversing.terminal import Terminal
+from raise_agent.experiments.conversing.terminal import Terminal, told_to_end
 from raise_agent.experiments.conversing.transcript import open_transcript
 from raise_agent.experiments.main import as_settings
 from raise_agent.models.served.live import ATTEMPTS, LiveAgent
@@ -425,7 +425,16 @@ def test_ctrl_c_breaks_off_the_answer_and_then_the_conversation(monkeypatch: pyt
     assert len(responder.asked) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_where_there_is_no_hangup_it_is_told_to_end_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows."""
+    monkeypatch.delattr(signal, "SIGHUP", raising=False)
+    before = signal.getsignal(signal.SIGTERM)
+    with told_to_end():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])])
 def test_told_to_end_it_ends_in_an_answer_too_and_cleans_up(
     talk: Talk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
