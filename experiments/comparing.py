@@ -167,7 +167,7 @@ def planned_paths(
         raise ConfigError(f"{where}: {file}: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, TableError):
         raise ConfigError(f"{where}: {file} is not a plans.jsonl of this attribute table") from None
-    found = [scenario for scenario in scenarios if paths.get(scenario.id)]
+    found = [scenario for scenario in scenarios if scenario.id in paths]
     if not found:
         raise ConfigError(f"{where}: {file} holds no plan of these scenarios; use those of the same data")
     return PlannedPaths(table, encoder, [s.query for s in found], [paths[s.id] for s in found])

@@ -127,13 +127,13 @@ Paths = Sequence[tuple[int, ...]]
 
 
 def paths_of(run: RunFolder) -> dict[str, list[tuple[int, ...]]]:
-    """Method -> what was asked in each conversation, where it asks; ``PLANNING`` -> the paths of the plans."""
+    """Method -> what was asked in each conversation, ``PLANNING`` -> the paths of the plans; those that ask at all."""
     found = {
         method: [record.talks[method].asked for record in run.held_out]
         for method in run.methods
         if method != "full" and any(record.talks[method].asked for record in run.held_out)
     }
-    if run.planned:
+    if any(record.path for record in run.planned):
         found[PLANNING] = [record.path for record in run.planned]
     return found
 
