@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+import logging
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from raise_agent.attributes import AttributeTable
-from raise_agent.distill.dataset import Drawn, Scores, examples_of, queries_of, requests_of, stored_scores
-from raise_agent.distill.memory import recall, remember
-from raise_agent.distill.train import Epoch, train
-from raise_agent.distill.weighing import measure_uncertainty
+from raise_agent.distill.dataset import Drawn, Examples, examples_of, queries_of, requests_of, stored_scores
+from raise_agent.distill.distil import distil
+from raise_agent.distill.settings import DistillSettings
+from raise_agent.distill.train import Epoch
+from raise_agent.encoders import Encoder
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.encoders.static import StaticEncoder
 from raise_agent.errors import ConfigError
 from raise_agent.files import atomic_write_text
 from raise_agent.policies import AcquisitionPolicy
 from raise_agent.policies.parts import PolicyParts
-from raise_agent.scenario import Scenario
 
 from .assembly import Bench, distill_settings, plain
 from .provenance import content_digest, describe_run
@@ -27,6 +30,8 @@ from .tracking import Tracker
 from .wordings import wordings_of
 
 POLICY, CURVE = "policy", "distill.json"
+
+_log = logging.getLogger(__name__)
 
 _GOLDEN_QUERIES = (
     "Is it a good idea to hand in my notice this week?",
@@ -55,32 +60,7 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, drawn: Drawn | 
     """
     cfg = bench.cfg
     settings = distill_settings(cfg.distill)
-    encoder, value_encoder = bench.encoder, HashingEncoder(settings.value_dimension)
-    assert encoder is not None
-    sides = bench.scenarios
-    if not sides.train:
-        raise ConfigError("nothing to distil from: data.split leaves no training scenario")
-    identity = bench.store.identity(bench.safety.identity)
-
-    def scored(scenarios: Sequence[Scenario]) -> Scores:
-        return stored_scores(scenarios, bench.store, identity, drawn)
-
-    known = scored(sides.train)
-    queries, wordings = queries_of(sides.train, known), None
-    if bench.writer is not None and queries:
-        wordings = wordings_of(queries, bench.writer, settings.wordings, cfg.store, bench.allowance)
-        if isinstance(encoder, StaticEncoder) and settings.contrast:
-            requests = [(query, *wordings.of.get(query, ())) for query in queries]
-            encoder = encoder.telling_apart(requests, settings.contrast, cfg.seed)
-    training = examples_of(sides.train, known, encoder, value_encoder)
-    validation = None
-    if sides.validation:
-        validation = examples_of(sides.validation, scored(sides.validation), encoder, value_encoder)
-
-    uncertainty = measure_uncertainty(training, cfg.seed) if settings.uncertainty else None
-    if uncertainty is not None:
-        training = uncertainty.weigh(training)
-        validation = None if validation is None else uncertainty.weigh(validation)
+    material = _material(bench, settings, drawn)
 
     def on_epoch(epoch: Epoch) -> None:
         losses = {"distill/epoch": epoch.number, "distill/training_loss": epoch.training_loss}
@@ -88,19 +68,14 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, drawn: Drawn | 
             losses["distill/validation_loss"] = epoch.validation_loss
         tracker.log(losses)
 
-    memory = None
-    if settings.memory:
-        others = [() if wordings is None else wordings.of.get(query, ()) for query in queries]
-        middles = requests_of(training.queries, others, encoder)
-        memory, training = remember(training, middles, settings.memory, settings.recurrence)
-        validation = None if validation is None else recall(memory, validation)
-    trained = train(training, validation, settings, cfg.seed, on_epoch)
-    provenance = _provenance(bench, training.evaluations)
-    if bench.writer is not None and wordings is not None:
-        provenance["models"]["writer"] = dict(bench.writer.identity)
-        provenance["data"]["queries_with_other_wordings"] = len(wordings.of)
+    training = material.training
+    distilled = distil(training, material.requests, material.validation, settings, cfg.seed, on_epoch)
+    trained, uncertainty = distilled.trained, distilled.uncertainty
+    provenance = _provenance(bench, training.evaluations, material.reworded)
     if drawn is None:
-        provenance["evaluations_asked_by"] = bench.store.origins(identity, [s.digest for s in sides.train])
+        identity = bench.store.identity(bench.safety.identity)
+        asked_by = bench.store.origins(identity, [scenario.digest for scenario in bench.scenarios.train])
+        provenance["evaluations_asked_by"] = asked_by
     else:
         provenance["planner"], provenance["explore"] = plain(cfg.planner), cfg.explore
     policy = AcquisitionPolicy(
@@ -113,35 +88,93 @@ def distill_policy(bench: Bench, tracker: Tracker, folder: Path, drawn: Drawn | 
             gain_share=trained.gain_share,
             shape=trained.shape,
             weights=trained.weights,
-            encoder=encoder,
+            encoder=material.encoder,
             provenance=provenance,
-            memory=memory,
+            memory=distilled.memory,
         )
     )
     target = folder / POLICY
     policy.save(target, golden_inputs(bench.table))
-    curve = [{"epoch": e.number, "training": e.training_loss, "validation": e.validation_loss} for e in trained.curve]
-    log = {**provenance, "gain_spread": trained.gain_spread, "gain_share": trained.gain_share}
-    log |= {"judge_noise": trained.judge_noise, "curve": curve}
-    log["uncertainty"] = None if uncertainty is None else asdict(uncertainty)
-    atomic_write_text(folder / CURVE, json.dumps(log, indent=2) + "\n")
+    log = {
+        **provenance,
+        "gain_spread": trained.gain_spread,
+        "gain_share": trained.gain_share,
+        "judge_noise": trained.judge_noise,
+        "uncertainty": None if uncertainty is None else asdict(uncertainty),
+        "curve": [
+            {"epoch": e.number, "training": e.training_loss, "validation": e.validation_loss} for e in trained.curve
+        ],
+    }
+    atomic_write_text(folder / CURVE, json.dumps(log, indent=2, allow_nan=False) + "\n")
     tracker.artifact("policy", "policy", target)
     return target
 
 
-def _provenance(bench: Bench, evaluations: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What there is to learn from."""
+
+    training: Examples
+    requests: npt.NDArray[np.float32]
+    """(distinct training queries, d): where what each asks for lies."""
+    validation: Examples | None
+    encoder: Encoder
+    """Of queries, as it travels with the policy."""
+    reworded: int | None
+    """How many training queries have other wordings; None where none were asked for."""
+
+
+def _material(bench: Bench, settings: DistillSettings, drawn: Drawn | None) -> _Material:
+    cfg, sides = bench.cfg, bench.scenarios
+    encoder, value_encoder = bench.encoder, HashingEncoder(settings.value_dimension)
+    assert encoder is not None
+    if not sides.train:
+        raise ConfigError("nothing to distil from: data.split leaves no training scenario")
+    identity = bench.store.identity(bench.safety.identity)
+    known, held = (stored_scores(side, bench.store, identity, drawn) for side in (sides.train, sides.validation))
+    if drawn is None and not any(known.values()):
+        raise ConfigError(
+            f"{bench.store.path}: no evaluation of the {len(sides.train)} training scenarios by this model; "
+            "run `raise-agent plan` with the same data, llm and store settings first"
+        )
+    queries, wordings = queries_of(sides.train, known), None
+    if bench.writer is not None and queries:
+        wordings = wordings_of(queries, bench.writer, settings.wordings, cfg.store, bench.allowance)
+        if isinstance(encoder, StaticEncoder) and settings.contrast:
+            requests = [(query, *wordings.of.get(query, ())) for query in queries]
+            encoder = encoder.telling_apart(requests, settings.contrast, cfg.seed)
+    training = examples_of(sides.train, known, encoder, value_encoder)
+    validation = None
+    if any(held.values()):
+        validation = examples_of(sides.validation, held, encoder, value_encoder)
+    elif sides.validation:
+        _log.warning(
+            "no evaluation of the %s validation scenarios, as where planning was stopped: the last pass is kept, and "
+            "the spread of what questions bring is measured on training scenarios",
+            f"{len(sides.validation):,}",
+        )
+    others = [() if wordings is None else wordings.of.get(query, ()) for query in queries]
+    middles = requests_of(training.queries, others, encoder)
+    return _Material(training, middles, validation, encoder, None if wordings is None else len(wordings.of))
+
+
+def _provenance(bench: Bench, evaluations: int, reworded: int | None) -> dict[str, Any]:
     """Which models, data and commit a policy comes from."""
     sides = bench.scenarios
+    models = {"safety": dict(bench.safety.identity), "prior": dict(bench.prior.identity)}
+    data = {
+        "name": sides.name,
+        "training_scenarios": len(sides.train),
+        "validation_scenarios": len(sides.validation),
+        "training_evaluations": evaluations,
+        "training_digest": content_digest(sides.train),
+    }
+    if bench.writer is not None and reworded is not None:
+        models["writer"], data["queries_with_other_wordings"] = dict(bench.writer.identity), reworded
     return {
         **describe_run(bench.cfg.seed, simulated=bench.safety.simulated),
-        "models": {"safety": dict(bench.safety.identity), "prior": dict(bench.prior.identity)},
-        "data": {
-            "name": sides.name,
-            "training_scenarios": len(sides.train),
-            "validation_scenarios": len(sides.validation),
-            "training_evaluations": evaluations,
-            "training_digest": content_digest(sides.train),
-        },
+        "models": models,
+        "data": data,
         "encoder": plain(bench.cfg.encoder),
         "distill": plain(bench.cfg.distill),
     }

@@ -80,9 +80,6 @@ def stored_scores(
         store: holds them.
         identity: number of the model that they are by.
         drawn: which to take; None takes all.
-
-    Raises:
-        ConfigError: all were wanted, and there are none.
     """
     scores: Scores = {}
     for scenario in scenarios:
@@ -92,11 +89,6 @@ def stored_scores(
             if wanted is None or (subset, sample) in wanted:
                 found.setdefault(subset, []).append(evaluation)
         scores[scenario.digest] = {subset: _score(draws) for subset, draws in found.items()}
-    if drawn is None and not any(scores.values()):
-        raise ConfigError(
-            f"{store.path}: no evaluation of these {len(scenarios)} scenarios by this model; "
-            "run `raise-agent plan` with the same data, llm and store settings first"
-        )
     return scores
 
 

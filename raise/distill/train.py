@@ -32,6 +32,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from raise_agent.errors import ConfigError
 from raise_agent.policies.network import OVERLAP_RANK, Array, NetworkShape
 from raise_agent.subsets import known_in
 from raise_agent.threads import one_thread
@@ -197,6 +198,9 @@ def train(
         settings: how to train.
         seed: of initial weights, order and views.
         on_epoch: told of each pass.
+
+    Raises:
+        ConfigError: a loss is no longer a finite number.
     """
     n = training.values_of.shape[1]
     shape = NetworkShape(n, training.queries.shape[1], training.values.shape[1], settings.hidden)
@@ -239,6 +243,11 @@ def _fit(
             losses.append(loss.item())
         checked = None if held is None else _validate(network, held, seed)
         epoch = Epoch(number, sum(losses) / len(losses), checked)
+        if not all(math.isfinite(loss) for loss in (epoch.training_loss, checked or 0.0)):
+            raise ConfigError(
+                f"distillation diverged in pass {number} of {settings.epochs}: the loss is no longer a number; "
+                f"set distill.learning_rate below {settings.learning_rate:g}"
+            )
         if on_epoch is not None:
             on_epoch(epoch)
         yield epoch
@@ -307,13 +316,17 @@ def _forecast_steps(network: _Network, examples: Examples, steps: Steps) -> npt.
 
 @torch.no_grad()
 def _residual(network: _Network, examples: Examples) -> float:
-    """Root mean square residual of scores within scenarios, nothing known and the whole subset asked."""
+    """Root mean square residual of scores within scenarios, nothing known and the whole subset asked.
+
+    Over all scenarios where each has but one score, which leaves nothing within.
+    """
     network.eval()
     members = torch.from_numpy(known_in(examples.subsets, network.shape.n_attributes)).float()
     none = torch.zeros_like(members)
     query = torch.from_numpy(examples.queries[examples.query_of])
     forecast = network(query, torch.from_numpy(examples.values[examples.values_of]), none, none, members)
     real = torch.from_numpy(examples.weights > 0).float()
+    over = 1 if (real.sum(dim=1) > 1).any() else (0, 1)
     residual = (forecast - torch.from_numpy(examples.scores)) * real
-    residual = (residual - residual.sum(dim=1, keepdim=True) / real.sum(dim=1, keepdim=True)) * real
+    residual = (residual - residual.sum(dim=over, keepdim=True) / real.sum(dim=over, keepdim=True)) * real
     return math.sqrt(float(residual.square().sum() / real.sum()))

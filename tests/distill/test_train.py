@@ -557,6 +557,21 @@ def test_tiny_data_gives_a_policy(epochs: int, scenarios: int, evaluations: int,
     assert all(map(math.isfinite, policy_of(result).decide("Anything?", {"first": "high"}).scores.values()))
 
 
+@pytest.mark.parametrize("validated", [True, False])
+def test_training_that_diverges_is_said_and_gives_no_policy(validated: bool) -> None:
+    held = make_world(20, 2) if validated else None
+    with pytest.raises(ConfigError, match=r"diverged in pass \d+ of 3.*distill\.learning_rate below 1e\+30"):
+        train(make_world(20, 1), held, replace(QUICK, learning_rate=1e30), seed=0)
+
+
+def test_one_score_a_scenario_does_not_make_a_policy_certain() -> None:
+    world = make_world(200, 3, noise=0.3)
+    rng = np.random.default_rng(0)
+    only = np.arange(world.weights.shape[1]) == rng.integers(world.weights.shape[1], size=200)[:, None]
+    found = train(replace(world, weights=(only & (world.weights > 0)).astype(np.float32)), None, SETTINGS, seed=0)
+    assert found.gain_spread > 0.15
+
+
 def test_users_without_a_single_answer_give_a_policy() -> None:
     silent = make_world(6, 1, missing=1.0)
     assert len(silent.values) == 1
