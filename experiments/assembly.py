@@ -272,6 +272,8 @@ def bench(cfg: DictConfig, folder: Path) -> Iterator[Bench]:
     """
     table = make_table(cfg.attributes, cfg.price)
     check_noise(cfg.noise)
+    if cfg.seed < 0:
+        raise ConfigError(f"seed must be 0 or more, not {cfg.seed}")
     if not 1 <= cfg.budget <= len(table):
         raise ConfigError(f"budget must be between 1 and the number of attributes, {len(table)}, not {cfg.budget}")
     if cfg.runner.searches < 1 or cfg.runner.attempts < 1:

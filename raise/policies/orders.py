@@ -16,10 +16,19 @@ from .contract import Known, Ranking
 
 @dataclass(frozen=True, slots=True)
 class RandomPolicy:
-    """Asks in a random order, another for each query; the same seed and query give the same order."""
+    """Asks in a random order, another for each query; the same seed and query give the same order.
+
+    Raises:
+        ConfigError: the seed is negative.
+    """
 
     table: AttributeTable
     seed: int = 0
+    """0 or more."""
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ConfigError(f"seed must be 0 or more, not {self.seed}")
 
     def rank(self, query: str, known: Known) -> Ranking:
         """A random number for each attribute not asked yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import os
 import re
 import signal
@@ -185,6 +186,23 @@ def test_unscored_evaluations_are_counted_and_enter_no_mean(cli: Cli, tmp_path: 
     assert scored.count(None) == n - next(m for m in results["methods"] if m["method"] == "static")["score"]["n"]
 
 
+def test_what_a_stopped_run_has_scored_can_be_distilled(cli: Cli, tmp_path: Path) -> None:
+    """Training scenarios are searched first, so that no validation scenario may have a score yet."""
+    cli("plan", "data.n=120", "planner=greedy", "runner.searches=1", "limits.evaluations=300", status=3)
+    done = cli("distill", "data.n=120", "distill.epochs=2", "encoder=hashing", "hydra.run.dir=out")
+    assert "validation scenarios" in done.stderr
+    assert "training scenarios" in done.stderr
+    assert json.loads((tmp_path / "out/distill.json").read_text())["curve"][0]["validation"] is None
+
+
+def test_where_no_question_is_worth_its_price_a_run_ends_all_the_same(cli: Cli, tmp_path: Path) -> None:
+    cli("run", *SMALL, "encoder=hashing", "planner=greedy", "price=4", "hydra.run.dir=out")
+    methods = {m["method"]: m for m in json.loads((tmp_path / "out/results.json").read_text())["methods"]}
+    assert methods["greedy"]["questions"] == 0
+    assert methods["distilled"]["questions"] == 0
+    assert math.isfinite(methods["retrieval"]["score"]["mean"])
+
+
 def test_with_everything_unscored_no_number_is_made_up(cli: Cli, tmp_path: Path) -> None:
     failed = cli("run", *SMALL, "planner=random", "llm.failure_rate=1.0", "hydra.run.dir=out", status=2)
     assert "no evaluation of these" in failed.stderr
@@ -221,7 +239,8 @@ def test_with_everything_unscored_no_number_is_made_up(cli: Cli, tmp_path: Path)
         (["run", "evaluate.methods=[mcst]"], ["unknown method 'mcst'", "did you mean 'mcts'"]),
         (["run", "evaluate.decline=2"], ["evaluate.decline"]),
         (["run", "evaluate.policy=none"], ["no setting 'policy' in evaluate"]),
-        (["distill", "data.n=20"], ["no evaluation of these", "raise-agent plan"]),
+        (["distill", "data.n=20"], ["no evaluation of the", "training scenarios", "raise-agent plan"]),
+        (["run", "seed=-1"], ["seed must be 0 or more, not -1"]),
         (["evaluate", "data.n=20"], ["evaluate.policy"]),
         (["evaluate", "data.n=20", "evaluate.policy=none"], ["none: no such folder"]),
         (["plan", "data.n"], ["data.n"]),
