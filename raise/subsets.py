@@ -74,4 +74,4 @@ def known_in(subsets: Sequence[int] | npt.NDArray[np.int64], n_attributes: int) 
            [0., 1., 0.]])
     """
     masks = np.asarray(subsets, dtype=np.uint64)[..., None]
-    return (masks >> np.arange(n_attributes, dtype=np.uint64) & np.uint64(1)).astype(np.float64)
+    return np.asarray(masks >> np.arange(n_attributes, dtype=np.uint64) & np.uint64(1), np.float64)

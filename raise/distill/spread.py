@@ -47,7 +47,7 @@ class Steps:
     @property
     def after(self) -> Integers:
         """The larger subset."""
-        return self.before | np.int64(1) << self.added
+        return np.asarray(self.before | np.int64(1) << self.added)
 
 
 def single_steps(examples: Examples, usual_doubt: float | None) -> Steps:

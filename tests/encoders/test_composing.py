@@ -47,7 +47,7 @@ def summed(vectors: Vectors, texts: list[list[int]]) -> Vectors:
 def cosines(one: Vectors, other: Vectors) -> Vectors:
     """Between all pairs of rows that are not the same, within each."""
     above = np.triu_indices(len(one), 1)
-    return np.corrcoef((one @ one.T)[above], (other @ other.T)[above])
+    return np.asarray(np.corrcoef((one @ one.T)[above], (other @ other.T)[above]))
 
 
 # Texts

@@ -277,7 +277,7 @@ class _Padding:
     def encode(self, texts: Sequence[str]) -> Array:
         self.seen += texts
         made = np.array([[math.sin(len(text) + i) for i in range(self.dimension)] for text in texts], np.float32)
-        return made + np.float32(0.01 * len(texts))
+        return np.asarray(made + np.float32(0.01 * len(texts)))
 
 
 def test_an_encoder_that_depends_on_the_batch_changes_nothing_and_runs_once_for_each_query() -> None:
