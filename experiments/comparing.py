@@ -6,7 +6,8 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,8 +22,8 @@ from raise_agent.scenario import Scenario
 from .agents import AgentMethod, asks_a_model, labels_of, method_of
 from .assembly import Bench, planner_settings
 from .methods import Conversation, Material, Pair, conversations, reserved_names
-from .results import RESULTS, Details, MethodResult, MethodScores, flat, write_results
-from .statistics import mean_interval
+from .results import RESULTS, Details, MethodResult, MethodScores, OverQueries, flat, write_results
+from .statistics import Mean, mean_interval, ratio_interval
 from .tracking import Tracker
 from .yardsticks import Calibration, calibrate, final_dimensions, prefix_scores, score_held_out
 
@@ -72,7 +73,7 @@ def compare(
             scores[name] = [row[0] for row in score_held_out(runner, scenarios, [[t.known] for t in talks[name]])]
         oracle, calibration, steps = _held_against(bench, runner, scenarios, talks, material.policy)
         details = Details(steps, final_dimensions(bench.store, runner.identity, scenarios, talks))
-    results = [_result(name, talks[name], scores, bench, oracle) for name in names]
+    results = [_result(name, scenarios, talks[name], scores, bench, oracle) for name in names]
     write_results(bench, folder, scenarios, results, talks, scores, calibration, details)
     tracker.table("evaluate/results", [flat(result) for result in results])
     tracker.log({f"evaluate/{r.method}/score": r.score.mean for r in results if math.isfinite(r.score.mean)})
@@ -187,46 +188,73 @@ def _fitting(policy: AcquisitionPolicy, bench: Bench) -> AcquisitionPolicy:
     return policy
 
 
-def _paired(scores: MethodScores, *names: str) -> list[tuple[float, ...]]:
-    """Scores of the scenarios that all these methods have scored."""
-    rows = zip(*(scores[name] for name in names), strict=True)
-    return [tuple(s for s in row if s is not None) for row in rows if None not in row]
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Numbers of the scenarios that all the methods in question have scored, with their queries."""
+
+    queries: Sequence[str]
+    rows: Sequence[tuple[float, ...]]
+
+    def mean(self, of: Callable[..., float]) -> tuple[Mean, Mean]:
+        """Over scenarios, and over queries."""
+        values = [of(*row) for row in self.rows]
+        return mean_interval(values), mean_interval(values, self.queries)
 
 
 def _result(
     name: str,
+    scenarios: Sequence[Scenario],
     talks: Sequence[Conversation],
     scores: MethodScores,
     bench: Bench,
     oracle: Sequence[Sequence[float | None]] | None,
 ) -> MethodResult:
-    scored = [score for score in scores[name] if score is not None]
-    both = _paired(scores, name, "none", "full")
+    def compared(*names: str) -> _Compared:
+        rows = zip(*(scores[one] for one in names), strict=True)
+        whole = [(scenario.query, row) for scenario, row in zip(scenarios, rows, strict=True) if None not in row]
+        return _Compared([query for query, _ in whole], [tuple(s for s in row if s is not None) for _, row in whole])
+
+    own = compared(name)
+    score, score_over_queries = own.mean(lambda mine: mine)
+    gain, _ = compared(name, "none").mean(lambda mine, none: mine - none)
+    behind, behind_over_queries = (
+        compared(name, "distilled").mean(lambda mine, theirs: theirs - mine)
+        if "distilled" in scores and name != "distilled"
+        else (None, None)
+    )
+    both = compared(name, "none", "full").rows
     full = sum(full - none for _, none, full in both)
+    share = share_over_queries = None
+    gains = None if oracle is None else _oracle_gains(name, talks, scores, oracle)
+    if gains:
+        queries = [scenarios[place].query for place, _, _ in gains]
+        reached, best = [mine for _, mine, _ in gains], [theirs for _, _, theirs in gains]
+        if math.fsum(best):
+            share, share_over_queries = ratio_interval(reached, best), ratio_interval(reached, best, queries)
     n, costs = len(talks), bench.table.costs
     return MethodResult(
         method=name,
-        score=mean_interval(scored),
-        gain=mean_interval([mine - none for mine, none in _paired(scores, name, "none")]),
+        score=score,
+        gain=gain,
         share=sum(mine - none for mine, none, _ in both) / full if both and full else math.nan,
-        oracle_share=math.nan if oracle is None else _oracle_share(name, talks, scores, oracle),
-        behind=mean_interval([theirs - mine for mine, theirs in _paired(scores, name, "distilled")])
-        if "distilled" in scores and name != "distilled"
-        else None,
+        oracle_share=share,
+        behind=behind,
+        over_queries=OverQueries(len(set(own.queries)), score_over_queries, share_over_queries, behind_over_queries),
         questions=sum(len(talk.asked) for talk in talks) / n,
         cost=sum(sum(costs[index] for index in talk.asked) for talk in talks) / n,
         evaluations=sum(talk.evaluations for talk in talks) / n,
-        unscored=1 - len(scored) / n,
+        unscored=1 - len(own.rows) / n,
         failures=sum(talk.failures for talk in talks),
     )
 
 
-def _oracle_share(
+def _oracle_gains(
     name: str, talks: Sequence[Conversation], scores: MethodScores, oracle: Sequence[Sequence[float | None]]
-) -> float:
-    """Gain as a share of what the oracle's path gains in as many questions, the whole path where it is shorter.
+) -> list[tuple[int, float, float]]:
+    """Which scenario, its gain, and what the oracle's path gains in as many questions, the whole path where it is
+    shorter; none where more was asked than the oracle may ask.
 
-    Taken over the scenarios that all methods have scored, so that shares can be compared.
+    Of the scenarios that all methods have scored, so that shares can be compared.
 
     Args:
         name: of the method.
@@ -236,12 +264,12 @@ def _oracle_share(
     """
     longest = max(len(ladder) for ladder in oracle)
     if any(len(talk.asked) >= longest for talk in talks):
-        return math.nan
-    reached = best = 0.0
+        return []
+    found = []
     whole = [None not in row for row in zip(*scores.values(), strict=True)]
-    for talk, mine, none, ladder, compared in zip(talks, scores[name], scores["none"], oracle, whole, strict=True):
+    rows = zip(talks, scores[name], scores["none"], oracle, whole, strict=True)
+    for place, (talk, mine, none, ladder, compared) in enumerate(rows):
         theirs = ladder[min(len(talk.asked), len(ladder) - 1)]
         if compared and mine is not None and none is not None and theirs is not None:
-            reached += mine - none
-            best += theirs - none
-    return reached / best if best else math.nan
+            found.append((place, mine - none, theirs - none))
+    return found

@@ -20,10 +20,34 @@ from .methods import ALIASES, EXHAUSTIVE, Conversation
 from .provenance import content_digest, describe_run
 from .reporting.searches import search_json
 from .statistics import Mean
-from .tables import interval, markdown_table, number
+from .tables import interval, markdown_table, number, percentages
 from .yardsticks import Calibration, Dimensions
 
 RESULTS, REPORT, CONVERSATIONS = "results.json", "results.md", "conversations.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class OverQueries:
+    """Means whose intervals take queries, each with all its scenarios, as drawn at random: what to expect of other
+    queries, of which the policy knows as much. Those of scenarios are of other users of the same queries."""
+
+    queries: int
+    score: Mean
+    oracle_share: Mean | None
+    behind: Mean | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "queries": self.queries,
+            "score": self.score.to_json(),
+            "share_of_oracle_gain": _json(self.oracle_share),
+            "behind_distilled": _json(self.behind),
+        }
+
+
+def _json(mean: Mean | None) -> dict[str, float | int | None] | None:
+    return None if mean is None else mean.to_json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +61,13 @@ class MethodResult:
     """Score less that of no question, paired by scenario."""
     share: float
     """Mean gain as a share of the gain of the full profile, on scenarios where both are scored."""
-    oracle_share: float
-    """Gain as a share of what each scenario's own oracle path gains in as many questions; not-a-number where the
-    oracle was not among the methods or more was asked than it may ask."""
+    oracle_share: Mean | None
+    """Gain as a share of what each scenario's own oracle path gains in as many questions; None where the oracle was not
+    among the methods or more was asked than it may ask."""
     behind: Mean | None
     """How far it lies behind ``distilled``, paired by scenario; None without that."""
+    over_queries: OverQueries
+    """Some of it with other intervals."""
     questions: float
     """Mean number of questions asked."""
     cost: float
@@ -60,8 +86,9 @@ class MethodResult:
             "score": self.score.to_json(),
             "gain": self.gain.to_json(),
             "share_of_full_gain": self.share if math.isfinite(self.share) else None,
-            "share_of_oracle_gain": self.oracle_share if math.isfinite(self.oracle_share) else None,
-            "behind_distilled": None if self.behind is None else self.behind.to_json(),
+            "share_of_oracle_gain": _json(self.oracle_share),
+            "behind_distilled": _json(self.behind),
+            "over_queries": self.over_queries.to_json(),
             "questions": self.questions,
             "cost": self.cost,
             "evaluations": self.evaluations,
@@ -91,7 +118,7 @@ def results_table(results: Sequence[MethodResult]) -> str:
         "safety score [95 %]": lambda r: interval(r.score),
         "gain over none [95 %]": lambda r: interval(r.gain),
         "share of full gain": lambda r: f"{r.share:.1%}" if math.isfinite(r.share) else "-",
-        "of the oracle's": lambda r: f"{r.oracle_share:.1%}" if math.isfinite(r.oracle_share) else "-",
+        "of the oracle's [95 %]": lambda r: "-" if r.oracle_share is None else percentages(r.oracle_share),
         "behind distilled [95 %]": lambda r: "-" if r.behind is None else interval(r.behind, 3),
         "questions": lambda r: number(r.questions),
         "evaluations": lambda r: number(r.evaluations, 1),
@@ -100,13 +127,31 @@ def results_table(results: Sequence[MethodResult]) -> str:
     if any(r.cost for r in results):
         columns["cost"] = lambda r: number(r.cost, 3)
         columns["score less cost"] = lambda r: number(r.score.mean - r.cost, 3)
-    if not any(math.isfinite(r.oracle_share) for r in results):
-        del columns["of the oracle's"]
+    if not any(r.oracle_share for r in results):
+        del columns["of the oracle's [95 %]"]
     if not any(r.behind for r in results):
         del columns["behind distilled [95 %]"]
     table = markdown_table(list(columns), [[cell(r) for cell in columns.values()] for r in results])
     failed = failures_told((r.method, r.failures) for r in results)
     return f"{table}\n\n{failed}" if failed else table
+
+
+def over_queries_table(results: Sequence[MethodResult]) -> str:
+    """The same with intervals over queries, as Markdown; empty where no two scenarios share one."""
+    queries, scenarios = results[0].over_queries.queries, results[0].score.n
+    if queries >= scenarios:
+        return ""
+    columns: dict[str, Callable[[OverQueries], str]] = {
+        "safety score [95 %]": lambda o: interval(o.score),
+        "of the oracle's [95 %]": lambda o: "-" if o.oracle_share is None else percentages(o.oracle_share),
+        "behind distilled [95 %]": lambda o: "-" if o.behind is None else interval(o.behind, 3),
+    }
+    rows = [[r.method, *(cell(r.over_queries) for cell in columns.values())] for r in results]
+    return (
+        f"## Over queries\n\nThe intervals above are of other users of the same queries. Where the {queries:,} "
+        "queries, each with all its scenarios, are taken as drawn at random too:\n\n"
+        f"{markdown_table(['method', *columns], rows)}"
+    )
 
 
 def failures_told(failures: Iterable[tuple[str, int]]) -> str:
@@ -124,7 +169,7 @@ def flat(result: MethodResult) -> dict[str, Any]:
         "score_high": result.score.high,
         "gain": result.gain.mean,
         "share_of_full_gain": result.share,
-        "share_of_oracle_gain": result.oracle_share,
+        "share_of_oracle_gain": math.nan if result.oracle_share is None else result.oracle_share.mean,
         "behind_distilled": math.nan if result.behind is None else result.behind.mean,
         "questions": result.questions,
         "cost": result.cost,
@@ -227,6 +272,7 @@ def _report_text(
         "Gains are paired by scenario; a scenario whose evaluation failed is unscored and enters no mean. *Of the "
         "oracle's*: gain as a share of what each scenario's own oracle path gains in as many questions, over the "
         "scenarios that all methods have scored; not shown where questions cost.\n\n"
+        f"{over_queries_table(results)}\n\n"
         f"{_calibration_text(calibration)}"
         f"## Where it comes from\n\n{notes}\n\n```yaml\n{OmegaConf.to_yaml(bench.cfg, resolve=True)}```\n"
     )

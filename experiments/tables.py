@@ -56,6 +56,13 @@ def interval(mean: Mean, digits: int = 2) -> str:
     return f"{mean.mean:.{digits}f} [{mean.low:.{digits}f}, {mean.high:.{digits}f}]"
 
 
+def percentages(mean: Mean) -> str:
+    """A share with its interval, ``93.3% [92.5, 94.0]``."""
+    if not math.isfinite(mean.low):
+        return f"{mean.mean:.1%}" if math.isfinite(mean.mean) else "-"
+    return f"{mean.mean:.1%} [{100 * mean.low:.1f}, {100 * mean.high:.1f}]"
+
+
 def with_half(mean: Mean, digits: int = 2) -> str:
     """A mean and half its interval, ``3.51 ±0.03``, where a column is too narrow for both bounds."""
     half = f" ±{mean.high - mean.mean:.{digits}f}" if math.isfinite(mean.high) else ""

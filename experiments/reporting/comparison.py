@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 from raise_agent.experiments.results import failures_told
 from raise_agent.experiments.statistics import Mean
-from raise_agent.experiments.tables import interval, number
+from raise_agent.experiments.tables import interval, number, percentages
 
 from . import charts
 from .charts import Scale
@@ -28,7 +28,8 @@ from .shown import (
 )
 from .summaries import Groups, by_dimension, by_domain
 
-BEHIND = f"behind distilled {LEVEL}"
+_SHARE = "share_of_oracle_gain"
+BEHIND, ORACLES = f"behind distilled {LEVEL}", f"of the oracle's {LEVEL}"
 
 
 def comparison(shown: Shown) -> Section:
@@ -43,7 +44,7 @@ def comparison(shown: Shown) -> Section:
         f"{SCORE} {LEVEL}": lambda m: with_interval(means[m["method"]]),
         f"gain over none {LEVEL}": lambda m: with_interval(Mean.from_json(m["gain"])),
         "share of full gain": lambda m: share(m.get("share_of_full_gain")),
-        "of the oracle's": lambda m: share(m.get("share_of_oracle_gain")),
+        ORACLES: lambda m: percentages(Mean.from_json(m[_SHARE])) if m.get(_SHARE) else "-",
         BEHIND: lambda m: with_interval(Mean.from_json(m["behind_distilled"]), 3) if m.get("behind_distilled") else "-",
         "questions": lambda m: number(m["questions"]),
         "evaluations": lambda m: number(m.get("evaluations", 0.0), 1),
@@ -52,7 +53,7 @@ def comparison(shown: Shown) -> Section:
     if any(m.get("cost") for m in methods):
         columns["cost"] = lambda m: number(m["cost"], 3)
         columns["score less cost"] = lambda m: number(means[m["method"]].mean - m["cost"], 3)
-    for name, key in (("of the oracle's", "share_of_oracle_gain"), (BEHIND, "behind_distilled")):
+    for name, key in ((ORACLES, _SHARE), (BEHIND, "behind_distilled")):
         if not any(m.get(key) for m in methods):
             del columns[name]
     rows = [[cell(m) for cell in columns.values()] for m in methods]

@@ -213,7 +213,7 @@ def _maybe(file: Path, check: Callable[[Any], Mapping[str, Any]]) -> Mapping[str
     return _checked(file, _json(file, _text(file)), check) if file.exists() else None
 
 
-_OPTIONAL = ("share_of_full_gain", "share_of_oracle_gain", "evaluations", "failures", "cost")
+_OPTIONAL = ("share_of_full_gain", "evaluations", "failures", "cost")
 """Numbers of a method that older folders lack, or that do not exist."""
 
 
@@ -230,8 +230,12 @@ def _results(data: Any) -> Mapping[str, Any]:
         _has(method, "method")
         _numbers(method, "questions", "unscored")
         _numbers(method, *(key for key in _OPTIONAL if method.get(key) is not None))
-        behind = [method["behind_distilled"]] if method.get("behind_distilled") else []
-        for mean in (method["score"], method["gain"], *behind):
+        share = method.get("share_of_oracle_gain")
+        if isinstance(share, float):
+            # Earlier versions wrote no interval of it.
+            method["share_of_oracle_gain"] = {"mean": share, "low": None, "high": None, "n": method["score"]["n"]}
+        there = [method[key] for key in ("behind_distilled", "share_of_oracle_gain") if method.get(key)]
+        for mean in (method["score"], method["gain"], *there):
             _has(mean, "mean", "low", "high")
             _numbers(mean, "n", *(key for key in ("mean", "low", "high") if mean[key] is not None))
     if data["calibration"] is not None:

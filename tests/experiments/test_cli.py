@@ -170,6 +170,28 @@ def test_costs_shorten_plans_and_another_table_works(cli: Cli, tmp_path: Path) -
     assert dear["mean_questions"] == 0
 
 
+def test_intervals_over_queries_are_there_where_scenarios_share_them(cli: Cli, tmp_path: Path) -> None:
+    given = (
+        "data.n=3000",
+        "data.split.train=0",
+        "data.split.validation=0",
+        "data.split.test=1",
+        "evaluate.calibration=false",
+    )
+    cli("evaluate", *given, "encoder=hashing", "evaluate.methods=[none,random,oracle]", "budget=1", "hydra.run.dir=out")
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    ours = next(m for m in results["methods"] if m["method"] == "random")
+    over = ours["over_queries"]
+    assert 900 < over["queries"] < ours["score"]["n"] == 3000
+    for key in ("score", "share_of_oracle_gain"):
+        assert ours[key]["mean"] == pytest.approx(over[key]["mean"])
+        assert ours[key]["low"] > over[key]["low"]
+    assert over["score"]["high"] - over["score"]["low"] > 1.05 * (ours["score"]["high"] - ours["score"]["low"])
+    assert "## Over queries" in (tmp_path / "out/results.md").read_text()
+    cli("evaluate", "data.n=12", *given[1:], "encoder=hashing", "evaluate.methods=[none]", "hydra.run.dir=few")
+    assert "## Over queries" not in (tmp_path / "few/results.md").read_text()
+
+
 def test_unscored_evaluations_are_counted_and_enter_no_mean(cli: Cli, tmp_path: Path) -> None:
     methods = "evaluate.methods=[none,random,static,distilled,full]"
     cli("run", *SMALL, methods, "planner=greedy", "llm.failure_rate=0.25", "hydra.run.dir=out")

@@ -12,7 +12,7 @@ import pytest
 from raise_agent.attributes import penguin_table
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.encoders import HashingEncoder
-from raise_agent.experiments.comparing import _oracle_share
+from raise_agent.experiments.comparing import _oracle_gains
 from raise_agent.experiments.methods import Conversation
 from raise_agent.experiments.sensitivity import best_fixed_order
 from raise_agent.experiments.yardsticks import THRESHOLDS, calibrate, known_after, prefix_scores
@@ -72,14 +72,15 @@ def test_the_oracles_share_compares_as_many_questions_and_leaves_out_what_is_uns
         [2.0, None, 3.0, 3.0],
     ]
     scores: dict[str, list[float | None]] = {"mine": [2.5, 3.0, 2.0, 3.0], "none": [2.0] * 4}
-    share = _oracle_share("mine", talks, scores, oracle)
-    assert share == pytest.approx((0.5 + 1.0) / (1.0 + 2.0))
+    assert _oracle_gains("mine", talks, scores, oracle) == [(0, 0.5, 1.0), (1, 1.0, 2.0), (2, 0.0, 0.0)]
     # What another method has not scored is left out for all.
-    assert _oracle_share("mine", talks, {**scores, "other": [None, 2.0, 2.0, 2.0]}, oracle) == pytest.approx(1.0 / 2.0)
+    others = {**scores, "other": [None, 2.0, 2.0, 2.0]}
+    assert _oracle_gains("mine", talks, others, oracle) == [(1, 1.0, 2.0), (2, 0.0, 0.0)]
+    # A path that ends early keeps what it has gained.
     short: list[list[float | None]] = [[2.0, 3.0], *oracle[1:]]
-    assert _oracle_share("mine", [Conversation((1, 2), 6), *talks[1:]], scores, short) == share
+    assert _oracle_gains("mine", [Conversation((1, 2), 6), *talks[1:]], scores, short)[0] == (0, 0.5, 1.0)
     everything = [Conversation(tuple(range(10)), 1023)]
-    assert math.isnan(_oracle_share("mine", everything, {"mine": [4.0], "none": [2.0]}, oracle[:1]))
+    assert _oracle_gains("mine", everything, {"mine": [4.0], "none": [2.0]}, oracle[:1]) == []
 
 
 def test_the_best_fixed_order_is_that_of_exhaustive_forward_selection(runner: Runner) -> None:
