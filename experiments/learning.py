@@ -16,7 +16,7 @@ import numpy.typing as npt
 from raise_agent.encoders import HashingEncoder
 from raise_agent.errors import ConfigError
 from raise_agent.planners import Plan, Rank, Search, planner_class
-from raise_agent.planners.beliefs import Belief, Experience, History, learn
+from raise_agent.planners.beliefs import Belief, Experience, History, learn, prior_context
 from raise_agent.planners.runner import LimitReached, Runner, Task
 from raise_agent.scenario import Scenario
 
@@ -29,8 +29,6 @@ REMEMBERED = 1500
 """Most searches that are learned from: those of the latest scenarios."""
 DIMENSION = 256
 """Of the embedding of queries."""
-PRIOR_WEIGHT = 0.3
-"""How much a factor of e in the prior's weights counts, beside an embedding of length 1."""
 
 Context = npt.NDArray[np.float64]
 
@@ -73,10 +71,7 @@ def plan_and_learn(
 
 
 def contexts(runner: Runner, scenarios: Sequence[Scenario]) -> list[Context]:
-    """What is known of each scenario beforehand: its query's embedding, and the prior's first weights.
-
-    Weights are logarithms, less their mean; 0 for what the profile does not hold, or where the prior failed.
-    """
+    """What is known of each scenario beforehand: its query's embedding, and the prior's first weights."""
     encoded = HashingEncoder(DIMENSION).encode([scenario.query for scenario in scenarios]).astype(np.float64)
     try:
         ranked = runner.run([Task(scenario, _first_weights) for scenario in scenarios], origin="prior")
@@ -85,7 +80,7 @@ def contexts(runner: Runner, scenarios: Sequence[Scenario]) -> list[Context]:
         raise
     n_attributes = len(scenarios[0].profile.keys)
     return [
-        np.concatenate([own, PRIOR_WEIGHT * _centred(weights, n_attributes)])
+        np.concatenate([own, prior_context(weights, n_attributes)])
         for own, weights in zip(encoded, ranked, strict=True)
     ]
 
@@ -93,14 +88,6 @@ def contexts(runner: Runner, scenarios: Sequence[Scenario]) -> list[Context]:
 def _first_weights() -> Search[Sequence[float] | None]:
     weights: Sequence[float] | None = yield Rank(0)
     return weights
-
-
-def _centred(weights: Sequence[float] | None, n_attributes: int) -> Context:
-    if weights is None:
-        return np.zeros(n_attributes)
-    given = np.asarray(weights, dtype=np.float64)
-    logs = np.log(np.maximum(given, 1e-12))
-    return np.where(given > 0, logs - logs[given > 0].mean(), 0.0)
 
 
 def plan_in_rounds(

@@ -50,6 +50,24 @@ PRIOR_SCENARIOS = 10.0
 CONTEXT_RIDGE = 100.0
 """How many scenarios at unit distance the lack of a context's influence counts for."""
 
+PRIOR_WEIGHT = 0.3
+"""How much a factor of e in a prior's weights counts in a context, beside an embedding of length 1."""
+
+
+def prior_context(weights: Sequence[float] | None, n_attributes: int) -> Array:
+    """What a prior's weights tell of a search beforehand, (n,): their logarithms, less their mean.
+
+    Args:
+        weights: of each attribute when nothing is known; 0 for what cannot be known. None where the prior failed.
+        n_attributes: how many attributes there are.
+    """
+    given = np.zeros(n_attributes) if weights is None else np.asarray(weights, dtype=np.float64)
+    some = given > 0
+    if not some.any():
+        return np.zeros(n_attributes)
+    logs = np.log(np.where(some, np.maximum(given, 1e-12), 1.0))
+    return np.asarray(PRIOR_WEIGHT * np.where(some, logs - logs[some].mean(), 0.0))
+
 
 def n_features(n_attributes: int, depth: int) -> int:
     """How many features a subset of at most ``depth`` attributes has."""

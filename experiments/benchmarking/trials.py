@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from raise_agent.errors import ConfigError, RaiseError
 from raise_agent.planners import Evaluate, Plan, Planner, PlanningProblem, Search, make_planner
-from raise_agent.planners.beliefs import Belief, Experience
+from raise_agent.planners.beliefs import Belief, Experience, prior_context
 from raise_agent.planners.drive import drive
 from raise_agent.planners.families import Instance, is_simulated, make_family
 from raise_agent.planners.families.scaling import full_subsets
@@ -30,8 +30,6 @@ from raise_agent.subsets import mask_of, members
 BEST_OF_RANDOM = "best_of_random"
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 """Of the values of all subsets of full size, kept to show how far random ones are spread."""
-PRIOR_WEIGHT = 0.3
-"""How much a factor of e in the prior's weights counts in a context, beside an embedding of length 1."""
 _LEAST_GAIN = 1e-6
 """Of a smaller oracle's gain, in score points, no share is taken."""
 _MASK = (1 << 64) - 1
@@ -199,16 +197,10 @@ def value_of(instance: Instance) -> Callable[[int], float]:
 
 
 def context_of(instance: Instance, prior: bool) -> npt.NDArray[np.float64] | None:
-    """What is known of an instance before it is searched; None where nothing is.
-
-    The family's context, and with ``prior`` the logarithms of the prior's weights when nothing is known, less their
-    mean; 0 where the prior failed.
-    """
+    """What is known of an instance before it is searched, with ``prior`` from the prior too; None where nothing is."""
     known = [] if instance.context is None else [instance.context]
     if prior and instance.weights is not None:
-        weights = instance.weights(0)
-        logs = np.zeros(instance.n_attributes) if weights is None else np.log(np.asarray(weights, dtype=np.float64))
-        known.append(PRIOR_WEIGHT * (logs - logs.mean()))
+        known.append(prior_context(instance.weights(0), instance.n_attributes))
     return np.concatenate(known) if known else None
 
 

@@ -25,6 +25,7 @@ from raise_agent.planners.beliefs import (
     features,
     learn,
     n_features,
+    prior_context,
 )
 from raise_agent.subsets import full_mask, subsets_of_size
 
@@ -444,3 +445,14 @@ def test_a_file_written_by_hand_is_taken(tmp_path: Path) -> None:
     told = json.dumps({"n_attributes": 5, "depth": 3, "scenarios": 5, "misfit": made.misfit})
     save_file(whole, tmp_path / "experience", {beliefs.FORMAT: told})
     assert_same(Experience.load(tmp_path / "experience"), made)
+
+
+def test_what_a_prior_tells_is_centred_logarithms_of_what_can_be_known() -> None:
+    weights = [0.5, 0.0, 0.25, 2.0]
+    logs = np.log([0.5, 0.25, 2.0])
+    expected = np.zeros(4)
+    expected[[0, 2, 3]] = 0.3 * (logs - logs.mean())
+    assert prior_context(weights, 4) == pytest.approx(expected)
+    assert prior_context([w * 7 for w in weights], 4) == pytest.approx(expected), "on whatever scale"
+    for nothing in (None, [0.0] * 4):
+        assert not prior_context(nothing, 4).any()
