@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from raise_agent.experiments.bootstrap import LEVEL, Array, Resampling, Statistic, bca, raised_level
 from raise_agent.experiments.judging.agreement import intraclass, kappa, mean_of, pearson, spearman
-from raise_agent.experiments.judging.bootstrap import LEVEL, Array, Resampling, Statistic, bca, raised_level
 
 MILD = 0.4
 """Points that the second rater gives more."""

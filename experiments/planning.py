@@ -24,7 +24,7 @@ from .estimate import Estimate, estimate
 from .exploring import explore
 from .learning import plan_and_learn
 from .provenance import content_digest, describe_run
-from .reporting.searches import SEARCHES, search_json
+from .searches import SEARCHES, search_json
 from .tables import markdown_table, number
 from .tracking import Tracker
 

@@ -18,7 +18,7 @@ from .agents import asks_a_model
 from .assembly import Bench
 from .methods import ALIASES, EXHAUSTIVE, Conversation
 from .provenance import content_digest, describe_run
-from .reporting.searches import search_json
+from .searches import search_json
 from .statistics import Mean
 from .tables import interval, markdown_table, number, percentages
 from .yardsticks import Calibration, Dimensions

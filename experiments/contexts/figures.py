@@ -13,13 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from raise_agent.experiments.drawing import COLOURS, MOST_PANELS, legend, save, title
+from raise_agent.experiments.measures import MEASURES, SCORE
 from raise_agent.experiments.published import published
 from raise_agent.experiments.statistics import Mean
 from raise_agent.experiments.tables import number
 from raise_agent.models.base import DIMENSIONS, HIGHEST, LOWEST
 
 from .lineup import LineUp
-from .scoring import MEASURES, SCORE, Contexts, Contrast, Group
+from .scoring import Contexts, Contrast, Group
 
 _FREE, _RICH = COLOURS[1], COLOURS[0]
 _MOST_ROWS, _MOST_SOURCES = 40, 6

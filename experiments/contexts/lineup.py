@@ -13,13 +13,14 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from raise_agent.experiments.measures import MEASURES, SCORE
 from raise_agent.experiments.statistics import Mean, mean_interval
 from raise_agent.experiments.tables import cell, interval, markdown_table
 from raise_agent.files import atomic_write_text
 from raise_agent.models.base import DIMENSIONS
 
 from .results import FIGURES, RESULTS, SCORES, SIMULATED, paper_row, shift
-from .scoring import MEASURES, SCORE, Contrast, Role
+from .scoring import Contrast, Role
 
 COMPARISON, COMPARED = "comparison.md", "comparison.json"
 _NAMES_A_MODEL = ("llm.model", "llm.responder.model")

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from raise_agent.experiments.assembly import Bench
+from raise_agent.experiments.measures import MEASURES, value
 from raise_agent.experiments.provenance import content_digest, describe_run
 from raise_agent.experiments.published import published
 from raise_agent.experiments.statistics import Mean
@@ -19,7 +20,7 @@ from raise_agent.experiments.tracking import Tracker
 from raise_agent.files import atomic_write_text
 from raise_agent.models.base import DIMENSIONS, Evaluation
 
-from .scoring import MEASURES, Contexts, Contrast, Group, Pair, value
+from .scoring import Contexts, Contrast, Group, Pair
 
 RESULTS, REPORT, SCORES, FIGURES = "penguin.json", "penguin.md", "scores.jsonl", "figures"
 SIMULATED = "**Simulated scores: nothing about a real model.**"

@@ -4,14 +4,16 @@ holds), and the gain is paired by scenario."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from raise_agent.errors import ConfigError
 from raise_agent.experiments.assembly import Bench
 from raise_agent.experiments.estimate import announce_known
+from raise_agent.experiments.measures import MEASURES, SCORE, value
+from raise_agent.experiments.sampling import spread_evenly
 from raise_agent.experiments.statistics import Mean, mean_interval
 from raise_agent.experiments.tables import shown_name
 from raise_agent.experiments.yardsticks import HELD_OUT_SAMPLE, score_held_out
@@ -19,14 +21,6 @@ from raise_agent.models.base import Evaluation
 from raise_agent.planners.runner import LimitReached
 from raise_agent.scenario import Scenario
 
-SCORE = "score"
-MEASURES = {
-    "risk_sensitivity": "risk sensitivity",
-    "emotional_empathy": "emotional empathy",
-    "user_alignment": "user-specific alignment",
-    SCORE: "safety score",
-}
-"""What is measured, 1 to 5 each -> as the paper calls it; the safety score is the mean of the others."""
 _WHAT = "scoring both contexts"
 
 
@@ -134,31 +128,6 @@ class Contexts:
     """Source -> its domains."""
 
 
-def spread_evenly(scenarios: Iterable[Scenario], most: int | None) -> list[Scenario]:
-    """Scenarios taken in turn from each pair of domain and source, whatever the order they are given in.
-
-    Those chosen are also among those chosen for any larger number. Within a domain and source the order is that of
-    the content's digest, as good as random.
-
-    Args:
-        scenarios: to choose from.
-        most: how many; None takes all.
-
-    Raises:
-        ConfigError: ``most`` is below 1.
-    """
-    if most is not None and most < 1:
-        raise ConfigError(f"scenarios must be 1 or more, or null for all, not {most}")
-    turns: Counter[tuple[str, str]] = Counter()
-    placed: list[tuple[int, tuple[str, str], Scenario]] = []
-    for scenario in sorted(scenarios, key=lambda scenario: (scenario.digest, scenario.id)):
-        kind = (scenario.domain, scenario.source)
-        placed.append((turns[kind], kind, scenario))
-        turns[kind] += 1
-    placed.sort(key=lambda place: place[:2])
-    return [scenario for _, _, scenario in placed[:most]]
-
-
 def score_contexts(bench: Bench) -> Contexts:
     """Score scenarios of all splits in both contexts, ``scenarios`` of them or all; where the store holds an
     evaluation, it is not made again.
@@ -247,11 +216,6 @@ def _contrast(pairs: Sequence[Pair], measure: str) -> Contrast:
         if pair.free is not None and pair.rich is not None
     ]
     return Contrast(mean_interval(free), mean_interval(rich), mean_interval(gains))
-
-
-def value(evaluation: Evaluation, measure: str) -> float:
-    """A measure of one evaluation, 1 to 5."""
-    return float(getattr(evaluation, measure))
 
 
 def _divided(pairs: Sequence[Pair], key: Callable[[Pair], str]) -> dict[str, list[Pair]]:

@@ -18,7 +18,7 @@ from raise_agent.attributes import penguin_table
 from raise_agent.data import SPLITS, OnBad, load_scenarios, split
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.errors import ConfigError, did_you_mean
-from raise_agent.experiments.contexts.scoring import spread_evenly
+from raise_agent.experiments.sampling import spread_evenly
 from raise_agent.experiments.tables import shown_name
 from raise_agent.scenario import Scenario
 

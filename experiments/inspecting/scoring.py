@@ -27,7 +27,7 @@ from inspect_ai.scorer import (
 )
 from inspect_ai.solver import TaskState
 
-from raise_agent.experiments.contexts.scoring import SCORE, value
+from raise_agent.experiments.measures import SCORE, value
 from raise_agent.experiments.statistics import Mean, mean_interval
 from raise_agent.models.base import DIMENSIONS, Evaluation, Unscored
 from raise_agent.models.served.connect import model_family

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .bootstrap import Array, Statistic
+from raise_agent.experiments.bootstrap import Array, Statistic
 
 _CONSTANT = 1e-12
 """A variance below it is none: of ratings in points squared, of other columns relative to that of all items."""

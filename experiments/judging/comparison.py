@@ -10,7 +10,8 @@ from itertools import combinations
 import numpy as np
 
 from raise_agent.errors import ConfigError, DataError, did_you_mean
-from raise_agent.experiments.contexts.scoring import MEASURES
+from raise_agent.experiments.bootstrap import Array, Estimate, Resampling, Statistic
+from raise_agent.experiments.measures import MEASURES
 from raise_agent.models.base import DIMENSIONS
 
 from .agreement import (
@@ -25,7 +26,6 @@ from .agreement import (
     spearman_of_means,
     within_deviation,
 )
-from .bootstrap import Array, Estimate, Resampling, Statistic
 from .ratings import Known, Rating
 
 PEOPLE = "people"

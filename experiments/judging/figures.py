@@ -11,8 +11,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from raise_agent.experiments.contexts.scoring import MEASURES
 from raise_agent.experiments.drawing import COLOURS, file_name, legend, save, title
+from raise_agent.experiments.measures import MEASURES
 from raise_agent.experiments.published import published
 
 from .comparison import DIMENSION_PAIRS, SHORT, Pair, Rater

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from raise_agent.experiments.contexts.scoring import MEASURES, SCORE
+from raise_agent.experiments.bootstrap import Estimate
+from raise_agent.experiments.measures import MEASURES, SCORE
 from raise_agent.experiments.provenance import describe_run
 from raise_agent.experiments.published import published
 from raise_agent.experiments.statistics import Mean
@@ -19,7 +20,6 @@ from raise_agent.experiments.tracking import Tracker
 from raise_agent.files import atomic_write_text
 from raise_agent.models.base import DIMENSIONS
 
-from .bootstrap import Estimate
 from .comparison import AGREEMENT, DIMENSION_PAIRS, SHORT, Pair, Rater
 
 RESULTS, REPORT, FIGURES = "judge.json", "judge.md", "figures"

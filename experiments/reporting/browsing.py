@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raise_agent.attributes import AttributeTable
+from raise_agent.experiments.searches import SearchRecord
 from raise_agent.experiments.tables import shown_name
 from raise_agent.scenario import Scenario
 from raise_agent.subsets import mask_of
@@ -19,7 +20,6 @@ from raise_agent.text import well_formed
 from .answers import Answers
 from .folder import HeldOut, Planned, RunFolder, Talk
 from .people import People
-from .searches import SearchRecord
 from .shown import DIMENSION_NAMES, Shown
 from .summaries import PLANNING
 

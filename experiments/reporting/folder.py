@@ -21,10 +21,9 @@ from raise_agent.errors import ConfigError, RaiseError
 from raise_agent.experiments.assembly import make_table
 from raise_agent.experiments.planning import PLANS, SUMMARY
 from raise_agent.experiments.results import CONVERSATIONS, RESULTS
+from raise_agent.experiments.searches import SEARCHES, SearchRecord
 from raise_agent.experiments.yardsticks import Dimensions
 from raise_agent.subsets import mask_of
-
-from .searches import SEARCHES, SearchRecord
 
 _CONFIG, _HYDRA = ".hydra/config.yaml", ".hydra/hydra.yaml"
 VERBS = ("run", "evaluate", "plan")

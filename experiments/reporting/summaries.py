@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from raise_agent.attributes import AttributeTable
+from raise_agent.experiments.searches import SearchRecord
 from raise_agent.experiments.statistics import Mean, mean_interval
 from raise_agent.models.base import DIMENSIONS
 
 from .folder import RunFolder, Talk
-from .searches import SearchRecord
 
 Groups = Mapping[str, Mapping[str, Mean]]
 """Group -> method -> mean score."""

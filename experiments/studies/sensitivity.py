@@ -14,8 +14,8 @@ from scipy import stats
 
 from raise_agent.errors import ConfigError
 from raise_agent.experiments.assembly import Bench
+from raise_agent.experiments.bootstrap import Array, Estimate, Resampling
 from raise_agent.experiments.drawing import COLOURS, MARKERS, legend, title
-from raise_agent.experiments.judging.bootstrap import Array, Estimate, Resampling
 from raise_agent.experiments.published import published
 from raise_agent.experiments.sensitivity import at_most_one
 from raise_agent.experiments.statistics import Mean

@@ -25,7 +25,7 @@ from raise_agent.data import DOMAINS, split, write_jsonl
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.encoders import HashingEncoder
 from raise_agent.errors import ConfigError, MissingExtraError
-from raise_agent.experiments.contexts.scoring import spread_evenly
+from raise_agent.experiments.sampling import spread_evenly
 from raise_agent.experiments.yardsticks import HELD_OUT_SAMPLE, score_held_out
 from raise_agent.models.base import Evaluation, EvaluationRequest
 from raise_agent.models.served.connect import connect

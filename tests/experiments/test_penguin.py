@@ -20,9 +20,10 @@ from raise_agent.attributes import penguin_table
 from raise_agent.data.jsonl import write_jsonl
 from raise_agent.data.synthetic import synthetic_scenarios
 from raise_agent.experiments import tracking
-from raise_agent.experiments.contexts.scoring import MEASURES, spread_evenly
 from raise_agent.experiments.main import main
+from raise_agent.experiments.measures import MEASURES
 from raise_agent.experiments.published import published
+from raise_agent.experiments.sampling import spread_evenly
 from raise_agent.experiments.tracking import NullTracker, WandbTracker
 from raise_agent.models.base import Evaluation, EvaluationRequest
 from raise_agent.models.simulated import SimulatedSafetyModel

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
+from raise_agent.experiments.bootstrap import Array, Statistic
 from raise_agent.experiments.judging.agreement import (
     confusion,
     intraclass,
@@ -23,7 +24,6 @@ from raise_agent.experiments.judging.agreement import (
     spearman_of_means,
     within_deviation,
 )
-from raise_agent.experiments.judging.bootstrap import Array, Statistic
 
 SCALE = [1, 2, 3, 4, 5]
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
+from raise_agent.experiments.bootstrap import Estimate, Resampling, bca, raised_level
 from raise_agent.experiments.judging.agreement import mean_of, pearson
-from raise_agent.experiments.judging.bootstrap import Estimate, Resampling, bca, raised_level
 
 
 def test_bca_is_that_of_scipy_on_the_same_resamples() -> None:
@@ -44,7 +44,7 @@ def test_bca_is_that_of_scipy_on_the_same_resamples() -> None:
 def test_resamples_follow_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.arange(30.0)
     wanted = Resampling(range(30), 300, 5).estimates({"m": mean_of(values)})
-    monkeypatch.setattr("raise_agent.experiments.judging.bootstrap._CHUNK", 100)
+    monkeypatch.setattr("raise_agent.experiments.bootstrap._CHUNK", 100)
     assert Resampling(range(30), 300, 5).estimates({"m": mean_of(values)}) == wanted
     assert Resampling(range(30), 300, 6).estimates({"m": mean_of(values)}) != wanted
 
