@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "raise_agent.experiments.main"]
 
 DECIDE = """
-import resource, statistics, sys, time, warnings
+import json, resource, statistics, sys, time, warnings
 warnings.simplefilter("ignore")
 began = time.perf_counter()
 from raise_agent import AcquisitionPolicy
@@ -43,13 +43,17 @@ for query, known in zip(queries, knowns):
     times.append(time.perf_counter() - start)
 times.sort()
 heavy = sorted({"torch", "transformers", "hydra", "wandb", "gymnasium", "scipy"} & set(sys.modules))
-print(f"import and load          {loaded:.3f} s")
-print(f"text to decision, median {statistics.median(times) * 1e6:,.0f} microseconds")
-print(f"text to decision, 99 %   {times[int(len(times) * 0.99)] * 1e6:,.0f} microseconds")
-print(f"resident memory          {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10:.0f} MB")
-print(f"heavy modules loaded     {', '.join(heavy) or 'none'}")
+print(json.dumps({
+    "import and load, s": loaded,
+    "text to decision, median, us": statistics.median(times) * 1e6,
+    "text to decision, 99 %, us": times[int(len(times) * 0.99)] * 1e6,
+    "resident memory, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
+    "heavy modules loaded": len(heavy),
+}))
 """
 """In a process of its own, on one core. Memory is the most that was resident, Python and numpy included."""
+PROCESSES = 9
+"""That do so one after another: on a shared machine one alone says little."""
 
 DECIDE_BATCH = """
 import random, sys, threading, time, warnings
@@ -79,7 +83,7 @@ for take, what in ((False, "batch, as arrays"), (True, "batch, as objects")):
         for worker in workers: worker.join()
         seconds = time.perf_counter() - began
         best = min(best or seconds, seconds)
-    print(f"{what:24} {count / best:,.0f} decisions/s, {threads} thread{'s' * (threads > 1)}")
+    print(f"{what:30} {count / best:,.0f} decisions/s, {threads} thread{'s' * (threads > 1)}")
 """
 """100,000 conversations, each with a query of its own, 0 to 3 questions asked; queries encoded before. Best of 5."""
 
@@ -127,7 +131,7 @@ def decide(folder: Path, scenarios: int) -> None:
     """Load and decide in a process of its own, with either encoder that needs numpy alone."""
     for encoder in ("hashing", "static"):
         policy = whole_run(folder, min(scenarios, 3000), encoder) / "policy"
-        print(f"\nThe exported policy, one process, encoder {encoder}", flush=True)
+        print(f"\nThe exported policy, one core, encoder {encoder}", flush=True)
         _decide(policy, folder)
 
 
@@ -138,13 +142,22 @@ def _decide(policy: Path, folder: Path) -> None:
         # The child inherits the cores that this process is bound to.
         os.sched_setaffinity(0, sorted(everywhere)[-cores:])
         if cores == 1:
-            subprocess.run([sys.executable, "-c", DECIDE, str(policy)], check=True, cwd=folder, env=single)
+            command = [sys.executable, "-c", DECIDE, str(policy)]
+            runs = [
+                json.loads(subprocess.run(command, check=True, cwd=folder, env=single, stdout=subprocess.PIPE).stdout)
+                for _ in range(PROCESSES)
+            ]
+            for what in runs[0]:
+                ordered = sorted(run[what] for run in runs)
+                digits = 3 if what.endswith(", s") else 0
+                low, middle, high = (f"{ordered[place]:,.{digits}f}" for place in (0, PROCESSES // 2, -1))
+                print(f"{what:30} {middle} ({low} to {high} in {PROCESSES} processes)", flush=True)
         subprocess.run(
             [sys.executable, "-c", DECIDE_BATCH, str(policy), str(cores)], check=True, cwd=folder, env=single
         )
     os.sched_setaffinity(0, everywhere)
     size = sum(file.stat().st_size for file in policy.rglob("*") if file.is_file())
-    print(f"policy folder            {size / 2**20:.2f} MB")
+    print(f"policy folder                  {size / 2**20:.2f} MB")
 
 
 def compare(folder: Path, scenarios: int) -> None:
