@@ -39,7 +39,6 @@ class OverQueries:
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "queries": self.queries,
             "score": self.score.to_json(),
             "share_of_oracle_gain": _json(self.oracle_share),
             "behind_distilled": _json(self.behind),
@@ -88,7 +87,6 @@ class MethodResult:
             "share_of_full_gain": self.share if math.isfinite(self.share) else None,
             "share_of_oracle_gain": _json(self.oracle_share),
             "behind_distilled": _json(self.behind),
-            "over_queries": self.over_queries.to_json(),
             "questions": self.questions,
             "cost": self.cost,
             "evaluations": self.evaluations,
@@ -244,6 +242,10 @@ def _results_json(
         "agent": agent,
         "models": {"safety": dict(bench.safety.identity)},
         "methods": [r.to_json() for r in results],
+        "over_queries": {
+            "queries": results[0].over_queries.queries,
+            "methods": [{"method": r.method, **r.over_queries.to_json()} for r in results],
+        },
         "calibration": None if calibration is None else calibration.to_json(),
         "config": OmegaConf.to_container(bench.cfg, resolve=True),
     }

@@ -96,6 +96,20 @@ def test_run_plans_distils_evaluates_and_leaves_a_policy_that_decides(whole: Who
     assert 11 <= provenance["data"]["training_evaluations"] / provenance["data"]["training_scenarios"] <= 12
 
 
+def test_a_card_carries_what_run_found(whole: Whole, tmp_path: Path) -> None:
+    results = json.loads((whole.folder / "results.json").read_text())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        AcquisitionPolicy.load(whole.folder / "policy").save_pretrained(
+            tmp_path / "card", model_card_kwargs={"results": results}
+        )
+    card = (tmp_path / "card/README.md").read_text()
+    distilled = next(m for m in results["methods"] if m["method"] == "distilled")
+    (row,) = re.findall(r"\| distilled \|.*", card)
+    for key in ("score", "gain", "share_of_oracle_gain"):
+        assert f"{distilled[key]['mean']:.3f}".rstrip("0").rstrip(".") in row
+
+
 def test_the_verbs_one_by_one_give_what_run_gives(cli: Cli, tmp_path: Path, whole: Whole) -> None:
     cli(
         "plan",
@@ -180,9 +194,11 @@ def test_intervals_over_queries_are_there_where_scenarios_share_them(cli: Cli, t
     )
     cli("evaluate", *given, "encoder=hashing", "evaluate.methods=[none,random,oracle]", "budget=1", "hydra.run.dir=out")
     results = json.loads((tmp_path / "out/results.json").read_text())
-    ours = next(m for m in results["methods"] if m["method"] == "random")
-    over = ours["over_queries"]
-    assert 900 < over["queries"] < ours["score"]["n"] == 3000
+    ours, over = (
+        next(m for m in methods if m["method"] == "random")
+        for methods in (results["methods"], results["over_queries"]["methods"])
+    )
+    assert 900 < results["over_queries"]["queries"] < ours["score"]["n"] == 3000
     for key in ("score", "share_of_oracle_gain"):
         assert ours[key]["mean"] == pytest.approx(over[key]["mean"])
         assert ours[key]["low"] > over[key]["low"]
