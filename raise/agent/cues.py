@@ -87,7 +87,7 @@ class Cues:
 
 def cues_of(attribute: Attribute) -> Cues:
     """How the values of an attribute are said."""
-    return _cues(attribute.key, attribute.name, tuple(attribute.values))
+    return _cues(attribute.key, attribute.name, attribute.question, tuple(attribute.values))
 
 
 @cache
@@ -104,13 +104,13 @@ def phrases(name: str) -> Pattern:
 
 
 @cache
-def _cues(key: str, name: str, values: tuple[str, ...]) -> Cues:
+def _cues(key: str, name: str, question: str, values: tuple[str, ...]) -> Cues:
     data: Mapping[str, Any] = _file()["attributes"].get(key, {})
     words = [plain(value) for value in values]
     known: Mapping[str, Mapping[str, list[str]]] = data.get("values", {})
     return Cues(
         values={value: _value_cues(word, known.get(value)) for value, word in zip(values, words, strict=True) if word},
-        ranges=Ranges.of(values, words),
+        ranges=Ranges.of(values, words, plain(". ".join((key.replace("_", " "), name, question, *values)))),
         no=_among(values, data.get("no"), words, _NO_VALUES),
         yes=_among(values, data.get("yes"), words, _YES_VALUES),
         apart=_bounded(data["apart"]) if "apart" in data else None,

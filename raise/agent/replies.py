@@ -105,7 +105,7 @@ def _value(parts: list[Sentence], whole: str, cues: Cues, today: Callable[[], da
         ranges, now = cues.ranges, today()
         clear = [words for words in clauses if clearly_said(words, ranges, now)]
         spans = [span for words in clear or clauses for span in said(words, ranges, now)]
-        held = [ranges.holding(span) for span in spans]
+        held = ranges.held(spans)
         return cues.chosen(value for value in held if value is not None) if held and None not in held else None
     live: list[tuple[str | None, Pattern]] = [
         (value, cue.said)

@@ -24,7 +24,12 @@ _OPENING, _CLOSING = re.compile(r"(?<!\w)['‘](?=\w)"), re.compile(r"(?<=[\w.,!
 _CAPITALISED = re.compile(r"\b[^\W\d_a-z]\w*")
 _CITED = re.compile(r"^[ \t]{0,8}>.*$", re.MULTILINE)
 _SPLIT = re.compile(
-    r"\b(?<!someone )(?<!somebody )(?=(?:and|but|because|since|although|though|while|plus|yet|or|who|which)\b"
+    r"\b(?<!someone )(?<!somebody )"
+    # "18 or older" is one thing; "18 and over the moon" is two.
+    r"(?!(?:(?<=\d )|(?<= old )|(?<= years )|(?<= of age ))"
+    r"(?:plus$|(?:and|or) (?:older|over|upwards?|up|more|above|younger|under|less|below)\b"
+    r"(?! (?:the|it|my|him|her|this|that|an?|with)\b)))"
+    r"(?=(?:and|but|because|since|although|though|while|plus|yet|or|who|which)\b"
     r"|(?:so|as|now) (?:i|my|we|he|she|they)\b)"
 )
 _ARTICLE = re.compile(r"(?:an?|the) ")
@@ -258,12 +263,13 @@ class _Reader:
     def _number(self, key: str, words: str) -> Iterator[Found]:
         ranges = self.cues[key].ranges
         if ranges is not None:
-            held = {ranges.holding(span) for span in said(words, ranges, self.today())}
+            held = set(ranges.held(said(words, ranges, self.today())))
             yield from ((key, value) for value in held if value is not None and len(held) == 1)
 
     def _introduces(self, rest: str) -> bool:
-        """Whether a clause only begins to say who somebody is: "I'm Jo", "I, a nurse", "I'm a Christian"."""
-        if phrases("opening").fullmatch(rest):
+        """Whether a clause only begins to say who somebody is: "I'm Jo", "I, a nurse", "I'm over 18", "I'm a nun"."""
+        stated = (cues.number["says"] for cues in self.cues.values() if "says" in cues.number)
+        if phrases("opening").fullmatch(rest) or any(pattern.fullmatch(rest) for pattern in stated):
             return True
         name = phrases("introduction").fullmatch(rest)
         return name is not None and rest.split()[-1] in self.capitalised

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 _TOKEN = re.compile(
     # The "(27F)" and "(F27)" of forums: no aside, but the writer's age and gender.
     r"(?P<tag>[(\[]\s{0,2}(?:\d{1,3}\s{0,2}[A-Za-z]{1,2}|[A-Za-z]\d{2})\s{0,2}[)\]])"
-    r"|(?P<number>(?:(?<!\w)['’](?=\d\d(?!\d)))?[$£€]?\d+(?:[.,:/'’]\d+)*[%+]?)"
+    r"|(?P<number>(?:(?<!\w)['’](?=\d\d(?!\d)))?[$£€]?\d+(?:[.,:/'’]\d+)*(?:%|\s?[kK]?\s?\+(?!\s?\d))?)"
     r"|(?P<range>(?<=[\dkK])\s{0,3}[-–—]\s{0,3}(?=[$£€]?\d))"
     r"|(?P<short>[^\W\d_]{1,2}(?:\.[^\W\d_]{1,3})+(?![^\W\d_])\.?)"
     r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*(?:(?<=s)['’](?!\w))?)"
@@ -142,6 +142,7 @@ def _plain_word(kind: str, token: str) -> str:
     if kind == "tag":
         return " ".join((*re.findall(r"\d+", token), *re.findall(r"[a-z]+", token)))
     if kind == "number":
+        token = re.sub(r"\s?(k?)\s?\+$", lambda m: f" {m[1]}+" if m[1] else "+", token)
         return re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", token)
     if kind == "short":
         return token.replace(".", "")

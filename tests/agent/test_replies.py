@@ -155,6 +155,100 @@ def test_a_year_of_birth_is_read_against_today() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("over 60", "55+"),
+        ("at least 55", "55+"),
+        ("60 or older", "55+"),
+        ("not under 60", "55+"),
+        ("over the age of 60", "55+"),
+        ("over 40 and under 45", "35-44"),
+        ("older than 25 but younger than 30", "25-34"),
+        ("just over 30", "25-34"),
+        ("a bit over 30", "25-34"),
+        ("just under 35", "25-34"),
+        ("almost 40", "35-44"),
+        ("in my early 50s", "45-54"),
+    ],
+)
+def test_an_open_amount_is_a_value_that_it_lies_within(text: str, value: str) -> None:
+    assert reply(text, "age") == Reply("given", value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "over 18",
+        "18+",
+        "18 +",
+        "at least 21",
+        "18 at least",
+        "18 years or older",
+        "over the age of 18",
+        "more than 45",
+        "over 54",
+        "not over 60",
+        "under 18",
+        "under 25",
+        "nearly 18",
+        "just over 34",
+        "I'm over 40",
+        "I'm over 40 with 3 kids",
+        "I'm 1984",
+        "born in 1850",
+        "I'm 150",
+        "over 150",
+    ],
+)
+def test_an_amount_that_does_not_say_which_value_stays_in_the_persons_words(text: str) -> None:
+    assert reply(text, "age") == Reply("given", text)
+
+
+def of_own(values: list[str], name: str, text: str) -> str | None:
+    told = {"key": "own", "name": name, "kind": "demographic", "question": "?", "values": dict.fromkeys(values, 0.5)}
+    table = AttributeTable.from_json({"name": "own", "attributes": [told]}, "test")
+    return reply(text, "own", table).value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("over 30000", None),
+        ("at least 25000", None),
+        ("under 40000", None),
+        ("less than 100k", None),
+        ("at most 20000", None),
+        ("over 60k", "over 50000"),
+        ("over 50,000", "over 50000"),
+        ("60k+", "over 50000"),
+        ("50000", "20000-50000"),
+        ("just over 50k", "over 50000"),
+        ("less than 10k", "under 20000"),
+        ("at most 15000", "under 20000"),
+        ("more than 20k but less than 40k", "20000-50000"),
+    ],
+)
+def test_an_open_amount_is_held_against_the_ranges_of_ones_own_table(text: str, value: str | None) -> None:
+    assert of_own(["under 20000", "20000-50000", "over 50000"], "Income", text) == (value or text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("under 18", "0-17"), ("under 12", "0-17"), ("18 or younger", None), ("over 65", "65+"), ("over 50", None)],
+)
+def test_the_lowest_range_from_0_holds_all_that_is_below_its_end(text: str, value: str | None) -> None:
+    assert of_own(["0-17", "18-64", "65+"], "Age group", text) == (value or text)
+
+
+def test_only_ages_have_an_end_and_a_year_of_birth() -> None:
+    hours = ["under 20", "20-40", "over 40"]
+    assert of_own(hours, "Age", "over 130") == "over 130"
+    assert of_own(hours, "Hours of work", "over 130") == "over 40"
+    assert of_own(hours, "Age", "1990") == "20-40"
+    assert of_own(hours, "Widgets made", "1990") == "over 40"
+
+
+@pytest.mark.parametrize(
     ("text", "key", "value"),
     [
         ("about 25k", "income", "20,000-39,999"),
@@ -266,6 +360,14 @@ def test_another_table_needs_no_cues(text: str, key: str, value: str) -> None:
         ("As a mother and a nurse once told me, I am too hard on myself", {}),
         ("As a doctor told me, I need rest", {}),
         ("As a woman and walking dictionary, I know", {}),
+        ("I'm over 18, can I rent a car?", {}),
+        ("I'm over 40 and single", {"marital": "single"}),
+        ("I'm over 60 and single", {"age": "55+", "marital": "single"}),
+        ("I'm 18 or older, so can I rent a car?", {}),
+        ("I'm 18 at least", {}),
+        ("I'm 42 at the moment", {"age": "35-44"}),
+        ("I'm 60 and over the moon", {"age": "55+"}),
+        ("I'm just over 30", {"age": "25-34"}),
         ("", {}),
     ],
 )
