@@ -198,10 +198,10 @@ class Conversation:
         Raises:
             PolicyError: nothing was asked, or the reply is not text.
         """
-        about = self._asked_about()
+        shown = self._shown()
         if not isinstance(text, str):
             raise PolicyError(f"the reply must be text, not {type(text).__name__}")
-        return self._step(lambda: self._hear(well_formed(text), about))
+        return self._step(lambda: self._hear(well_formed(text), self._as_read(shown), shown))
 
     def decline(self) -> Turn:
         """The user will not reply to the present question.
@@ -209,8 +209,8 @@ class Conversation:
         Raises:
             PolicyError: nothing was asked.
         """
-        about = self._asked_about()
-        return self._step(lambda: self._take(about, None))
+        shown = self._shown()
+        return self._step(lambda: self._take(shown, None))
 
     def answer(self) -> Iterator[str]:
         """The answer, piece by piece; where a message was urgent, where to find help.
@@ -234,11 +234,14 @@ class Conversation:
 
     # --- hearing and deciding -----------------------------------------------------------------------------------------
 
-    def _asked_about(self) -> Attribute:
+    def _shown(self) -> Attribute:
         turn = self.turn
         if not isinstance(turn, Question):
             raise PolicyError("nothing was asked: the conversation is ready to be answered")
-        return self._agent._reads[self._agent._reads.index(turn.attribute.key)]
+        return turn.attribute
+
+    def _as_read(self, shown: Attribute) -> Attribute:
+        return self._agent._reads[self._agent._reads.index(shown.key)]
 
     def _step(self, change: Callable[[], None]) -> Turn:
         turn = self._turn
@@ -255,12 +258,13 @@ class Conversation:
         self._known[about.key], self._unclear, self._turn = value, 0, None
         self._asked.append(about.key)
 
-    def _hear(self, text: str, about: Attribute | None) -> None:
+    def _hear(self, text: str, about: Attribute | None, shown: Attribute | None = None) -> None:
+        """Take in a message; ``shown`` is what was asked in the policy's words, ``about`` as the table reads it."""
         agent, table = self._agent, self._agent._reads
         self._turn = None
-        self._urgent = urgent(text) if about is None else urgent_reply(text, about)
+        self._urgent = urgent(text) if shown is None else urgent_reply(text, shown)
         if self._urgent is None and agent.watch is not None:
-            self._urgent = agent.watch(text, None if about is None else about.question)
+            self._urgent = agent.watch(text, None if shown is None else shown.question)
         if self._urgent is not None and about is not None:
             self._since_urgent.append(self.query)
         if self._urgent is not None or self._since_urgent:

@@ -12,8 +12,10 @@ its part ``names``. For each attribute and value:
 
 Beside the values of an attribute: ``no`` and ``yes``, the values of a bare no and yes; ``prefer``, which of several
 values outweighs the others; ``apart``, what no value covers, which keeps a reply in its own words; ``after``, what
-may follow its ``am`` in place of the usual; ``number``, how a number states it; ``admits``, a statement that a reply
-may be going on from, as "yes, tonight" does, where it could speak of danger.
+may follow its ``am`` in place of the usual; ``number``, how a number states it.
+
+Beside the attributes: ``harm``, questions that speak of harm, whatever they are called: their words, and the statement
+that a reply to them goes on from, as "yes, tonight" does.
 """
 
 from __future__ import annotations
@@ -72,8 +74,6 @@ class Cues:
     """What may follow an ``am``, from the next word on."""
     number: Mapping[str, Pattern] = field(default_factory=dict)
     """``am``, ``says`` and ``own`` with the number as group ``n``; empty where "I am 42" does not state it."""
-    admits: str | None = None
-    """What a reply may be going on from that speaks of danger."""
     written: bool = False
     """Whether ``cues.json`` has this attribute."""
 
@@ -83,6 +83,28 @@ class Cues:
         if len(found) == 1:
             return found.pop()
         return next((value for value in self.prefer if value in found), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a reply to a question about harm may be going on from."""
+
+    harm: str
+    """``self`` or ``others``: who may come to harm, or be harming the speaker."""
+    asked: Pattern
+    """The words of such a question."""
+    statement: str
+    by_yes: bool
+    """Whether only a yes goes on from it: of a question about now, where a yes alone is danger."""
+
+
+@cache
+def admissions() -> tuple[Admission, ...]:
+    """For every kind of question that speaks of harm."""
+    return tuple(
+        Admission(row["harm"], _bounded(row["asked"]), row["admits"], row.get("by_yes", False))
+        for row in _file()["harm"]
+    )
 
 
 def cues_of(attribute: Attribute) -> Cues:
@@ -117,7 +139,6 @@ def _cues(key: str, name: str, question: str, values: tuple[str, ...]) -> Cues:
         prefer=tuple(data.get("prefer", ())),
         after=_bounded([data["after"]]) if "after" in data else None,
         number={kind: _bounded(patterns) for kind, patterns in data.get("number", {}).items()},
-        admits=data.get("admits"),
         written=bool(data),
     )
 

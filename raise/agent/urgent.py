@@ -27,17 +27,39 @@ wording, add lines to the corpus and train anew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
 from raise_agent.attributes import Attribute
 
-from .cues import cues_of
+from .cues import Admission, admissions, phrases
 from .danger import Family, danger
+from .sentences import sentences
+from .wording import plain
 
 Kind = Literal["harm_to_self", "harm_to_others"]
+
+_AGREED = re.compile(
+    r"(?:(?:well|um|honestly|sadly|i guess|i think) )*"
+    r"(?:yes|yeah|yep|yup|yea|ya|i do(?! not\b)|definitely"
+    r"|absolutely|all the time|i am(?! (?:not|fine|ok|okay|good|well|safe)\b))\b"
+)
+_OPEN = re.compile(r"(?:how|what|where|which|when|who|why)\b")
+"""How questions begin that no yes answers."""
+_FIRST_PERSON = [
+    (re.compile(rf"\b(?:{second})\b"), first)
+    for second, first in (
+        ("right now|now|tonight|today|at the moment", ""),
+        ("yourself", "myself"),
+        ("yours?", "my"),
+        ("(?:are|were) you|you are|you were", "i am"),
+        ("(?:do|did|have|had|would|can|could|will) you|you", "i"),
+    )
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +123,44 @@ def urgent(text: str) -> Urgent | None:
 def urgent_reply(text: str, asked: Attribute) -> Urgent | None:
     """What is urgent about a reply, read by itself and as going on from what was asked; None as of ``urgent``.
 
+    Whether the question speaks of harm is found in its words (and in the attribute's name, aliases and key), so that
+    no other name of the same question takes the look-out away.
+
     >>> from raise_agent.attributes import penguin_table
     >>> self_harm = penguin_table()[penguin_table().index("self_harm")]
     >>> urgent_reply("yes, tonight", self_harm)
     Urgent(kind='harm_to_self', because='intent')
     >>> urgent_reply("yes, years ago", self_harm)
     """
-    admits = cues_of(asked).admits
-    return urgent(text) or (None if admits is None else urgent(f"{admits}, {text}"))
+    found = urgent(text)
+    said = plain(text)
+    if found is not None or phrases("no").fullmatch(said):
+        return found
+    agreed = _AGREED.match(said) is not None
+    goes_on = (going for going in _admissions(_words_about(asked)) if agreed or not going.by_yes)
+    read = (urgent(f"{going.statement}, {text}") for going in goes_on)
+    return next((reading for reading in read if reading is not None), None)
+
+
+def _words_about(asked: Attribute) -> tuple[str, ...]:
+    """Everything that a question is known by, the question itself first."""
+    return (asked.question, *(spelled.replace("_", " ") for spelled in (asked.key, asked.name, *asked.aliases)))
+
+
+@cache
+def _admissions(about: tuple[str, ...]) -> tuple[Admission, ...]:
+    """What a reply to a question may be going on from; nothing where the question speaks of no harm."""
+    told = [" ".join(part.replace(",", " ").split()) for words in about for part in sentences(words)]
+    found = [said for said in admissions() if any(said.asked.search(part) for part in told)]
+    # A question in words of which none is listed is read as said of oneself: "i made cuts in my skin on purpose".
+    asked = " . ".join(sentences(about[0])).strip()
+    if not found and not _OPEN.match(asked) and (family := danger(_of_oneself(asked)).family) is not None:
+        to = "others" if family == "others" else "self"
+        found = [said for said in admissions() if said.harm == to and not said.by_yes]
+    return tuple(found)
+
+
+def _of_oneself(question: str) -> str:
+    for pattern, first_person in _FIRST_PERSON:
+        question = pattern.sub(first_person, question)
+    return question

@@ -172,6 +172,22 @@ def test_what_is_urgent_as_a_reply_only_is_met_with_help(reply: str) -> None:
     assert turn.urgent.kind == "harm_to_self"
 
 
+def test_no_name_of_a_question_in_a_policy_or_a_table_takes_the_look_out_away() -> None:
+    place = TABLE.index("self_harm")
+    harm = replace(TABLE[place], key="past_harm", name="Past", aliases=())
+    renamed = replace(TABLE, attributes=(*TABLE.attributes[:place], harm, *TABLE.attributes[place + 1 :]))
+    innocent = replace(harm, question="Is there more?")
+    read_as = replace(renamed, attributes=(*TABLE.attributes[:place], innocent, *TABLE.attributes[place + 1 :]))
+    for table in (None, read_as):
+        policy = StaticPolicy(renamed, ["past_harm", "age"])
+        talk = Agent(policy, BudgetAbstention(2), Echo(), table=table).start("Should I go?")
+        assert asked_of(talk) == "past_harm"
+        turn = talk.reply("Yes, tonight.")
+        assert isinstance(turn, Ready)
+        assert turn.urgent is not None
+        assert turn.urgent.kind == "harm_to_self"
+
+
 @pytest.mark.parametrize("reply", ["yes", "no", "Yes, years ago", "as a teenager, never since", "I'd rather not say"])
 def test_what_lies_behind_a_person_is_no_reason_to_stop_asking(reply: str) -> None:
     talk = Agent(StaticPolicy(TABLE, ["self_harm", "age"]), BudgetAbstention(2), Echo()).start("Should I go?")

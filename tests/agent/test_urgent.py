@@ -13,7 +13,7 @@ import pytest
 from raise_agent.agent.danger import AFTER, BEFORE, STRIDE, WINDOW, danger, parts, weights
 from raise_agent.agent.sentences import sentences
 from raise_agent.agent.urgent import HELP, Urgent, urgent, urgent_reply
-from raise_agent.attributes import penguin_table
+from raise_agent.attributes import Attribute, penguin_table
 
 MESSAGES = Path(__file__).parent / "messages"
 EVERYDAY = "The quarterly report needs one more table. Could you check my grammar? We moved the meeting to Tuesday. "
@@ -113,6 +113,106 @@ def test_replies_to_whether_one_ever_hurt_oneself_are_read_as_replies(now: bool)
     alarmed = sum(urgent_reply(reply, table[table.index("self_harm")]) is not None for reply in replies)
     assert len(replies) == (60 if now else 90)
     assert alarmed >= 53 if now else alarmed <= 16
+
+
+def asked(question: str, key: str = "past", name: str = "Past") -> Attribute:
+    return Attribute(key, name, "psychological", question)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Have you ever hurt yourself, or come close to it?", "harm_to_self"),
+        ("Have you ever been harming yourself?", "harm_to_self"),
+        ("Any self-harm?", "harm_to_self"),
+        ("Did you cut or burn your arms on purpose?", "harm_to_self"),
+        ("Have you had thoughts of suicide?", "harm_to_self"),
+        ("Do you ever think about ending your life?", "harm_to_self"),
+        ("Do you sometimes wish you were dead?", "harm_to_self"),
+        ("Have you overdosed?", "harm_to_self"),
+        ("Are you at risk of harm?", "harm_to_self"),
+        ("Have you ever h\u0443rt y0urself?", "harm_to_self"),
+        ("Have you ever hurt someone?", "harm_to_others"),
+        ("Have you been violent?", "harm_to_others"),
+        ("Is anyone hurting you?", "harm_to_others"),
+        ("Have you ever been abused?", "harm_to_others"),
+        ("Are you in danger at home?", "harm_to_others"),
+    ],
+)
+@pytest.mark.parametrize("reply", ["Yes, tonight.", "yes, right now"])
+def test_a_question_that_speaks_of_harm_is_known_by_its_words_whatever_it_is_called(
+    question: str, kind: str, reply: str
+) -> None:
+    assert urgent(reply) is None
+    found = urgent_reply(reply, asked(question))
+    assert found is not None
+    assert found.kind == kind
+    for calm in ("no", "no, never", "I'd rather not say"):
+        assert urgent_reply(calm, asked(question)) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Have you ever done something to your body on purpose, to feel pain?",
+        "Have you taken more pills than prescribed on purpose?",
+        "Have you felt like not being here any more?",
+    ],
+)
+def test_a_question_in_words_that_are_not_listed_is_known_by_what_it_says_of_oneself(question: str) -> None:
+    assert urgent_reply("Yes, tonight.", asked(question)) is not None
+
+
+@pytest.mark.parametrize("key", ["self_harm", "past_harm", "x"])
+@pytest.mark.parametrize("name", ["Past Self-Harm History", "Past"])
+def test_neither_key_nor_name_switches_the_look_out_off(key: str, name: str) -> None:
+    question = penguin_table()[penguin_table().index("self_harm")].question
+    assert urgent_reply("Yes, tonight.", asked(question, key, name)) is not None
+
+
+def test_a_name_that_speaks_of_harm_is_enough() -> None:
+    assert urgent_reply("Yes, tonight.", asked("Anything to say on this?")) is None
+    assert urgent_reply("Yes, tonight.", asked("Anything to say on this?", name="Self-harm")) is not None
+    assert urgent_reply("Yes, tonight.", asked("Anything to say on this?", key="self_harm")) is not None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Are you thinking of killing yourself?",
+        "Do you want to die?",
+        "Do you want to hurt others?",
+        "Is he hitting you?",
+    ],
+)
+def test_of_a_question_about_now_a_yes_alone_is_urgent_and_a_no_is_not(question: str) -> None:
+    assert urgent_reply("Yes", asked(question)) is not None
+    for calm in ("no", "No, I'm not.", "not really", "I'd rather not say"):
+        assert urgent_reply(calm, asked(question)) is None
+
+
+def test_a_yes_to_whether_it_ever_happened_is_not_urgent() -> None:
+    for question in ("Have you ever hurt yourself?", "Do you have a history of suicide attempts?"):
+        assert urgent_reply("Yes", asked(question)) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *(attribute.question for attribute in penguin_table() if attribute.key != "self_harm"),
+        "Are you working tonight?",
+        "Do you cut your own hair?",
+        "Do you live by yourself?",
+        "Do you feel safe at home?",
+        "Do you have any panic attacks or other problems?",
+        "Do you plan to end your contract?",
+        "Do you take time for yourself?",
+        "Does your back hurt?",
+    ],
+)
+def test_other_questions_make_no_reply_urgent(question: str) -> None:
+    for reply in ("Yes, tonight.", "yes, right now", "Yes"):
+        assert urgent_reply(reply, asked(question)) is None
 
 
 # --- what it says -----------------------------------------------------------------------------------------------------
