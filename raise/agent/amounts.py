@@ -58,6 +58,7 @@ _STATED = re.compile(
 _ALONE = re.compile(
     rf"(?:(?:{_JUST}|i|guess|think|well|hi|am|i am|it is|yes|ok) )*{_N}(?: (?:{_JUST}|i|guess|think|now))*"
 )
+_OF_THINGS = re.compile(rf" (?:{_THINGS})\b")
 _PLAIN = re.compile(rf"(?<![\w.']){_N}(?! (?:{_THINGS})\b)")
 
 
@@ -174,6 +175,13 @@ def clearly_said(words: str, ranges: Ranges, today: date) -> bool:
     """Whether a clause says outright how many, rather than holds some number."""
     patterns = (_DECADE, _JUST_OVER, _JUST_UNDER, _NEARLY, _STATED, *((_BORN,) if ranges.are_ages else ()))
     return _ALONE.fullmatch(words) is not None or any(pattern.search(words) for pattern in patterns)
+
+
+def openly_said(words: str) -> bool:
+    """Whether a clause gives a bound of what is asked: "over 18", not "over 3 kids"."""
+    return any(
+        _OF_THINGS.match(words, match.end()) is None for pattern, _ in _OPEN for match in pattern.finditer(words)
+    )
 
 
 def _aged(year: int, today: date) -> Span:

@@ -25,7 +25,7 @@ from raise_agent.policies.contract import Abstention, Known, Policy
 from raise_agent.text import well_formed
 
 from .danger import Family
-from .replies import read_reply
+from .replies import corrected, read_reply
 from .statements import volunteered
 from .urgent import HELP, Urgent, urgent, urgent_reply
 
@@ -192,8 +192,10 @@ class Conversation:
     def reply(self, text: str) -> Turn:
         """Take in the user's reply to the present question.
 
-        A reply that says nothing has the question put once more, then counts as declined. What it says of other
-        attributes is taken in as well. Where a model fails, the conversation is as it was before.
+        A reply that says nothing, or tells of something else alone, has the question put once more, then counts as
+        declined. What it says of other attributes is taken in as well. What it puts right ("sorry, I'm actually 52")
+        replaces what was known; where it does nothing else the question stays open. Where a model fails, the
+        conversation is as it was before.
 
         Raises:
             PolicyError: nothing was asked, or the reply is not text.
@@ -270,14 +272,23 @@ class Conversation:
         if self._urgent is not None or self._since_urgent:
             self._since_urgent.append(text)
         # What is urgent is no reply to what was asked.
-        if about is not None and self._urgent is None:
+        correction = corrected(text, self._known, table, agent.today)
+        if about is not None and self._urgent is None and not correction.is_all:
             reply = read_reply(text, about, table, agent.today)
             self._unclear += 1
             if reply.status != "unclear" or self._unclear >= _TRIES:
                 self._take(about, reply.value)
-        for key, value in volunteered(text, table, agent.today).items():
-            if self._known.get(key) is None and (about is None or key != about.key):
-                self._known[key] = value
+        stated = volunteered(text, table, agent.today).items()
+        fresh = {key: value for key, value in stated if self._known.get(key) is None} | dict(correction.values)
+        taken = {key: value for key, value in fresh.items() if about is None or key != about.key}
+        self._known.update(taken)
+        if taken and self._unclear and self._asks() != about:
+            # Knowing more, the policy asks something else, which was not put before.
+            self._unclear = 0
+
+    def _asks(self) -> Attribute | None:
+        """What is asked now, as the table reads it."""
+        return self._as_read(self.turn.attribute) if isinstance(self.turn, Question) else None
 
     def _decide(self) -> Turn:
         agent = self._agent

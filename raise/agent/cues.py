@@ -12,7 +12,8 @@ its part ``names``. For each attribute and value:
 
 Beside the values of an attribute: ``no`` and ``yes``, the values of a bare no and yes; ``prefer``, which of several
 values outweighs the others; ``apart``, what no value covers, which keeps a reply in its own words; ``after``, what
-may follow its ``am`` in place of the usual; ``number``, how a number states it.
+may follow its ``am`` in place of the usual; ``number``, how a number states it; ``near``, the attributes (or single
+values of one, ``marital=widowed``) that tell of this one too: a reply of nothing but others is no answer.
 
 Beside the attributes: ``harm``, questions that speak of harm, whatever they are called: their words, and the statement
 that a reply to them goes on from, as "yes, tonight" does.
@@ -74,6 +75,8 @@ class Cues:
     """What may follow an ``am``, from the next word on."""
     number: Mapping[str, Pattern] = field(default_factory=dict)
     """``am``, ``says`` and ``own`` with the number as group ``n``; empty where "I am 42" does not state it."""
+    near: tuple[str, ...] = ()
+    """Attributes, or single values of them, that tell of this one too."""
     written: bool = False
     """Whether ``cues.json`` has this attribute."""
 
@@ -139,6 +142,7 @@ def _cues(key: str, name: str, question: str, values: tuple[str, ...]) -> Cues:
         prefer=tuple(data.get("prefer", ())),
         after=_bounded([data["after"]]) if "after" in data else None,
         number={kind: _bounded(patterns) for kind, patterns in data.get("number", {}).items()},
+        near=tuple(data.get("near", ())),
         written=bool(data),
     )
 

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
 from raise_agent.attributes import Attribute, AttributeTable
 
-from .amounts import clearly_said, said
+from .amounts import Ranges, clearly_said, openly_said, said
 from .cues import Cues, Pattern, cues_of, phrases
-from .statements import volunteered
-from .wording import Sentence, plain, sentences
+from .statements import says_no_more, volunteered
+from .wording import Clause, Sentence, plain, sentences
 
-__all__ = ["Reply", "read_reply", "volunteered"]
+__all__ = ["Correction", "Reply", "corrected", "read_reply", "volunteered"]
 
 _BREAKS = frozenset(("but", "though", "although", "however", "except", "because"))
 _LEADING = re.compile(rf"(?:(?:{'|'.join(sorted(_BREAKS))}|and|so)\b[\s,]*)+", re.IGNORECASE)
 _BACK = re.compile(r"\b(?:and|so|while) (?:i|we|my)\b")
+_SHORT = 4
+"""Most words that "I meant" is followed by where they are a value."""
 _REACH = 40
 """How far before a cue a negation is looked for, in characters."""
 
@@ -38,12 +40,25 @@ class Reply:
     """One of the attribute's values, or a part of the text; None unless given."""
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a message puts right of what was said before."""
+
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The values meant, by attribute key."""
+    is_all: bool = False
+    """Whether the message says nothing else."""
+
+
 _DECLINED = Reply("declined", None)
 _UNCLEAR = Reply("unclear", None)
 
 
 def read_reply(text: str, attribute: Attribute, table: AttributeTable, today: Callable[[], date] = date.today) -> Reply:
     """What ``text`` says in reply to the question about ``attribute``.
+
+    What is all understood as said of something else ("I'm 42", asked for health) is unclear, as asking back is. After
+    a refusal, what follows a "but" is the reply; after "I don't know", what follows at all.
 
     Args:
         text: the reply, any text.
@@ -70,23 +85,110 @@ def read_reply(text: str, attribute: Attribute, table: AttributeTable, today: Ca
     if found is not None:
         return Reply("given", found)
     if refused:
-        return _numeric_words(text, left, cues, today)
+        return _after_refusal(text, parts, left, attribute, table, today)
     if phrases("no").fullmatch(whole):
         return Reply("given", cues.no) if cues.no else _DECLINED
     if phrases("yes").fullmatch(whole):
         return Reply("given", cues.yes) if cues.yes else _UNCLEAR
-    if all(_asks(part) for part in left) or phrases("empty").fullmatch(whole):
+    if all(_asks(part) or _objects(part) for part in left) or phrases("empty").fullmatch(whole):
+        return _UNCLEAR
+    if _tells_of_something_else(text, whole, attribute, table, today):
         return _UNCLEAR
     return Reply("given", text.strip())
 
 
-def _without_refusals(sentence: Sentence) -> Sentence | None:
-    clauses = tuple(
-        clause
+def corrected(
+    text: str, known: Mapping[str, str | None], table: AttributeTable, today: Callable[[], date] = date.today
+) -> Correction:
+    """What ``text`` puts right of ``known``, where it says so: "sorry, I'm actually 52", "I meant 52".
+
+    A bare value is meant for what was said last, of all that can be read so.
+    """
+    values: dict[str, str] = {}
+    bare: list[str] = []
+    announced = False
+    for sentence in sentences(text):
+        clauses = sentence.clauses
+        if sentence.question:
+            continue
+        if announced or any(phrases("corrects").search(clause.words) for clause in clauses):
+            stated = volunteered(text[clauses[0].start : clauses[-1].end], table, today)
+            values |= {key: value for key, value in stated.items() if known.get(key) not in (None, value)}
+        announced = all(_only_corrects(clause.words) for clause in clauses)
+        bare += [words for clause in clauses if (words := _meant_for_last(clause.words))]
+    for words in bare:
+        values |= _put_right(words, known, table, today) if not values else {}
+    return Correction(values, bool(values) and (_is_bare(text) or says_no_more(text, table, today)))
+
+
+def _only_corrects(words: str) -> bool:
+    rest = phrases("corrects").sub("", words).strip()
+    return phrases("corrects").search(words) is not None and (not rest or phrases("filler").fullmatch(rest) is not None)
+
+
+def _meant_for_last(words: str) -> str:
+    """What follows "I meant", where a clause begins so."""
+    begun = phrases("filler").match(words)
+    at = begun.end() + 1 if begun and begun.end() else 0
+    meant = phrases("meant").match(words, at)
+    value = words[meant.end() :].strip() if meant else ""
+    return value if len(value.split()) <= _SHORT else ""
+
+
+def _is_bare(text: str) -> bool:
+    """Whether all of a text is "I meant 52", courtesies and "not 42"."""
+    return all(
+        _meant_for_last(clause.words)
+        or _only_corrects(clause.words)
+        or phrases("not_that").fullmatch(clause.words)
+        or phrases("filler").fullmatch(clause.words)
+        for sentence in sentences(text)
         for clause in sentence.clauses
-        if not phrases("refusal").fullmatch(clause.words) and not phrases("refuses").search(clause.words)
     )
+
+
+def _put_right(
+    words: str, known: Mapping[str, str | None], table: AttributeTable, today: Callable[[], date]
+) -> dict[str, str]:
+    for key in reversed([key for key, value in known.items() if value is not None]):
+        attribute = table[table.index(key)]
+        read = read_reply(words, attribute, table, today).value
+        if read in attribute.values and read is not None:
+            return {key: read} if read != known[key] else {}
+    return {}
+
+
+def _without_refusals(sentence: Sentence) -> Sentence | None:
+    clauses = tuple(clause for clause in sentence.clauses if not _refuses(clause.words))
     return Sentence(clauses, sentence.question) if clauses else None
+
+
+def _refuses(words: str) -> bool:
+    return phrases("refusal").fullmatch(words) is not None or phrases("refuses").search(words) is not None
+
+
+def _objects(sentence: Sentence) -> bool:
+    """Whether all of a sentence asks what the question is for: "I don't see why that matters"."""
+    return all(
+        phrases("objects").fullmatch(clause.words) or phrases("empty").fullmatch(clause.words)
+        for clause in sentence.clauses
+    )
+
+
+def _tells_of_something_else(
+    text: str, whole: str, attribute: Attribute, table: AttributeTable, today: Callable[[], date]
+) -> bool:
+    """Whether all that is said is understood, as values of attributes that tell nothing of this one."""
+    cues = cues_of(attribute)
+    if cues.apart is not None and cues.apart.search(whole):
+        return False
+    found = volunteered(text, table, today)
+    if not found or attribute.key in found or not says_no_more(text, table, today):
+        return False
+    if not cues.written:
+        # What else tells of an attribute of one's own is not known; an age does of few.
+        return cues.ranges is None and set(found) == {"age"}
+    return all(key not in cues.near and f"{key}={value}" not in cues.near for key, value in found.items())
 
 
 def _asks(sentence: Sentence) -> bool:
@@ -167,12 +269,57 @@ def _denied(words: str, start: int) -> bool:
     return phrases("denial").search(words[max(0, start - _REACH) : start].rstrip() + " .") is not None
 
 
-def _numeric_words(text: str, left: list[Sentence], cues: Cues, today: Callable[[], date]) -> Reply:
-    """After a refusal, the clause that says a number all the same, though it fits no single range."""
+def _after_refusal(
+    text: str,
+    parts: list[Sentence],
+    left: list[Sentence],
+    attribute: Attribute,
+    table: AttributeTable,
+    today: Callable[[], date],
+) -> Reply:
+    """What is said all the same, though it means no value of the table."""
+    cues = cues_of(attribute)
     if cues.ranges is not None:
-        for part in left:
-            for clause in part.clauses:
-                if clearly_said(clause.words, cues.ranges, today()):
-                    words = text[clause.start : clause.end]
-                    return Reply("given", _LEADING.sub("", words, count=1) if _LEADING.match(words) else words)
+        return _numeric_words(text, left, cues.ranges, today)
+    told: list[Clause] = []
+    unsure = refused = False
+    for part in parts:
+        for clause in part.clauses:
+            if _refuses(clause.words):
+                unsure, refused = phrases("unsure").fullmatch(clause.words) is not None, True
+            elif refused and not part.question and (told or unsure or phrases("contrast").match(clause.words)):
+                told.append(clause)
+    told = [clause for clause in told if not _is_idle(clause.words)]
+    if not told:
+        return _DECLINED
+    words = text[told[0].start : told[-1].end]
+    lead = _LEADING.match(words)
+    # A refusal in between would begin this anew.
+    if any(_refuses(clause.words) for part in sentences(words, _BREAKS) for clause in part.clauses):
+        return _DECLINED
+    read = read_reply(words[lead.end() :] if lead else words, attribute, table, today)
+    return read if read.status == "given" else _DECLINED
+
+
+def _is_idle(words: str) -> bool:
+    """Whether a clause beside a refusal adds nothing to it: thanks, an excuse, a request."""
+    contrast = phrases("contrast").match(words)
+    rest = words[contrast.end() :].strip() if contrast else words
+    return (
+        not rest
+        or phrases("idle").match(rest) is not None
+        or phrases("asks").match(rest) is not None
+        or phrases("objects").fullmatch(rest) is not None
+        or phrases("filler").fullmatch(rest) is not None
+        or phrases("empty").fullmatch(rest) is not None
+    )
+
+
+def _numeric_words(text: str, left: list[Sentence], ranges: Ranges, today: Callable[[], date]) -> Reply:
+    """After a refusal, the clause that says a number all the same, though it fits no single range."""
+    for part in left:
+        for clause in part.clauses:
+            if clearly_said(clause.words, ranges, today()) or openly_said(clause.words):
+                words = text[clause.start : clause.end]
+                return Reply("given", _LEADING.sub("", words, count=1) if _LEADING.match(words) else words)
     return _DECLINED

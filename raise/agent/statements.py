@@ -57,27 +57,34 @@ def volunteered(text: str, table: AttributeTable, today: Callable[[], date] = da
         table: whose attributes and values are looked for.
         today: against which a year of birth is read.
     """
-    cues = {attribute.key: cues_of(attribute) for attribute in table}
-    names = {attribute.key: _names(attribute.name, attribute.key) for attribute in table}
     text = _without_quotes(text)
     whole = plain(text)
     if phrases("fiction").search(whole):
         return {}
-    reader = _Reader(
+    reader = _reader(text, whole, table, today)
+    found: dict[str, set[str]] = {}
+    for key, value in set(reader.read()):
+        cue = reader.cues[key].values.get(value)
+        if cue is None or cue.unless is None or not cue.unless.search(whole):
+            found.setdefault(key, set()).add(value)
+    chosen = {key: reader.cues[key].chosen(found[key]) for key in table.keys if key in found}
+    return {key: value for key, value in chosen.items() if value is not None}
+
+
+def says_no_more(text: str, table: AttributeTable, today: Callable[[], date] = date.today) -> bool:
+    """Whether a text consists of statements that ``volunteered`` understands, courtesies and questions."""
+    return _reader(text, plain(text), table, today).says_no_more()
+
+
+def _reader(text: str, whole: str, table: AttributeTable, today: Callable[[], date]) -> _Reader:
+    return _Reader(
         text,
-        cues,
-        names,
+        {attribute.key: cues_of(attribute) for attribute in table},
+        {attribute.key: _names(attribute.name, attribute.key) for attribute in table},
         today,
         phrases("you_are").search(whole) is not None,
         frozenset(map(str.casefold, _CAPITALISED.findall(text))),
     )
-    found: dict[str, set[str]] = {}
-    for key, value in set(reader.read()):
-        cue = cues[key].values.get(value)
-        if cue is None or cue.unless is None or not cue.unless.search(whole):
-            found.setdefault(key, set()).add(value)
-    chosen = {key: cues[key].chosen(found[key]) for key in table.keys if key in found}
-    return {key: value for key, value in chosen.items() if value is not None}
 
 
 def _names(*spellings: str) -> re.Pattern[str]:
@@ -265,6 +272,48 @@ class _Reader:
         if ranges is not None:
             held = set(ranges.held(said(words, ranges, self.today())))
             yield from ((key, value) for value in held if value is not None and len(held) == 1)
+
+    def says_no_more(self) -> bool:
+        """Whether all that is said is stated of oneself and understood, end to end."""
+        stated = False
+        for sentence in sentences(self.text):
+            first = sentence.clauses[0].words
+            # "Sorry, ..." is no "Sorry?".
+            if sentence.question or (phrases("asks").match(first) and not phrases("filler").fullmatch(first)):
+                continue
+            going_on = False
+            for segment in _segments(sentence):
+                begun = phrases("filler").match(segment.words)
+                rest = segment.words[begun.end() :].lstrip() if begun else segment.words
+                aside = phrases("corrects").fullmatch(rest) or (going_on and phrases("not_that").fullmatch(rest))
+                if rest and not aside:
+                    if not self._wholly(rest, going_on):
+                        return False
+                    stated = going_on = True
+        return stated
+
+    def _wholly(self, rest: str, going_on: bool) -> bool:
+        am = phrases("i_am").match(rest)
+        if am or going_on:
+            found, left = self._chain_left(rest[am.end() if am else 0 :].lstrip(), "")
+            if found and (not left or phrases("filler").fullmatch(left)):
+                return True
+        stated = (
+            pattern.match(rest)
+            for cues in self.cues.values()
+            for pattern in (*(cue.says for cue in cues.values.values()), cues.number.get("says"))
+            if pattern is not None
+        )
+        named = (match for pattern in self.names.values() if (match := pattern.match(rest)))
+        ends = {match.end() for match in stated if match}
+        return (
+            any(not rest[end:].strip() or phrases("filler").fullmatch(rest[end:].strip()) for end in ends)
+            or any(rest[match.end() :].strip() in self._spellings() for match in named)
+            or any("own" in cues.number and cues.number["own"].fullmatch(rest) for cues in self.cues.values())
+        )
+
+    def _spellings(self) -> frozenset[str]:
+        return frozenset(plain(value) for cues in self.cues.values() for value in cues.values)
 
     def _introduces(self, rest: str) -> bool:
         """Whether a clause only begins to say who somebody is: "I'm Jo", "I, a nurse", "I'm over 18", "I'm a nun"."""

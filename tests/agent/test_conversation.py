@@ -86,6 +86,58 @@ def test_a_reply_that_says_nothing_has_the_question_put_once_more() -> None:
     assert asked_of(talk) == "marital"
 
 
+def test_a_reply_about_something_else_is_taken_in_as_that_and_the_question_put_once_more() -> None:
+    talk = Agent(StaticPolicy(TABLE, ["mental_health", "emotion"]), BudgetAbstention(2)).start("Should I go?")
+    talk.reply("I am 42")
+    assert talk.known == {"age": "35-44"}
+    assert asked_of(talk) == "mental_health"
+    talk.reply("I'm married")
+    assert talk.known == {"age": "35-44", "marital": "married", "mental_health": None}
+    assert asked_of(talk) == "emotion"
+
+
+def test_a_question_that_takes_the_place_of_an_unclear_one_is_put_twice_too() -> None:
+    class ByAge(StaticPolicy):
+        def rank(self, query: str, known: Known) -> Ranking:
+            return Ranking({"emotion": 1.0} if "age" in known else {"mental_health": 1.0})
+
+    talk = Agent(ByAge(TABLE), BudgetAbstention(1)).start("Should I go?")
+    talk.reply("I am 42")
+    assert asked_of(talk) == "emotion"
+    talk.reply("why do you ask?")
+    assert asked_of(talk) == "emotion"
+    assert "emotion" not in talk.known
+
+
+@pytest.mark.parametrize("text", ["sorry, I am actually 52", "actually I'm 52", "I meant 52"])
+@pytest.mark.parametrize("given", ["volunteered", "asked"])
+def test_a_correction_replaces_what_was_known_and_spends_no_question(text: str, given: str) -> None:
+    talk = agent(3).start("I'm 42. Should I quit?" if given == "volunteered" else "Should I quit?")
+    if given == "asked":
+        talk.reply("42")
+    assert asked_of(talk) == "marital"
+    asked = talk.asked
+    talk.reply("what?")
+    talk.reply(text)
+    assert talk.known == {"age": "45-54"}
+    assert asked_of(talk) == "marital"
+    assert talk.asked == asked
+    talk.reply("divorced")
+    assert talk.known == {"age": "45-54", "marital": "divorced"}
+
+
+def test_what_contradicts_without_saying_so_replaces_nothing() -> None:
+    talk = agent(3).start("I'm 42. Should I quit?")
+    talk.reply("I'm 52 and divorced")
+    assert talk.known == {"age": "35-44", "marital": "divorced"}
+
+
+def test_a_correction_beside_an_answer_leaves_the_answer() -> None:
+    talk = agent(3).start("I'm 42. Should I quit?")
+    talk.reply("divorced. Actually I'm 52")
+    assert talk.known == {"age": "45-54", "marital": "divorced"}
+
+
 @pytest.mark.parametrize("when", ["query", "reply"])
 def test_an_urgent_message_is_met_with_help_and_never_with_a_question(when: str) -> None:
     words = "I am going to kill myself tonight"

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raise_agent.agent.cues import cues_of
-from raise_agent.agent.replies import Reply, read_reply, volunteered
+from raise_agent.agent.replies import Correction, Reply, corrected, read_reply, volunteered
 from raise_agent.attributes import AttributeTable, penguin_table
 
 TABLE = penguin_table()
@@ -146,6 +146,148 @@ def test_a_refusal_taken_back_is_an_answer() -> None:
 @pytest.mark.parametrize("text", ["Why do you ask?", "what do you mean?", "???", "👍", "huh"])
 def test_asking_back_and_noise_are_unclear(text: str) -> None:
     assert reply(text, "health") == Reply("unclear", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("I am 42", "mental_health"),
+        ("Well, I'm 42.", "marital"),
+        ("I'm a 42 year old nurse, married", "mental_health"),
+        ("I'm married", "health"),
+        ("sorry, I'm a nurse", "health"),
+        ("I was born in 1984", "emotion"),
+        ("I'm 42. Why do you ask?", "profession"),
+    ],
+)
+def test_what_tells_of_something_else_alone_is_no_answer(text: str, key: str) -> None:
+    assert reply(text, key) == Reply("unclear", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("beekeeper in Kent", "profession"),
+        ("been better", "mental_health"),
+        ("I'm 42 and life is hard", "mental_health"),
+        ("I'm 42, a beekeeper", "profession"),
+        ("I'm lonely", "mental_health"),
+        ("I'm divorced", "emotion"),
+        ("I'm unemployed", "economic"),
+        ("I'm a mother of two", "profession"),
+        ("I'm a student", "education"),
+        ("I'm retired", "age"),
+        ("We manage, my husband died last year", "economic"),
+        ("I live in Berlin", "mental_health"),
+        ("I'm a nurse, with bad days", "mental_health"),
+    ],
+)
+def test_what_may_tell_of_what_was_asked_is_an_answer(text: str, key: str) -> None:
+    assert reply(text, key) == Reply("given", text)
+
+
+def test_of_a_table_of_ones_own_only_an_age_is_known_to_tell_of_something_else() -> None:
+    assert reply("I'm 42", "soil", OTHER) == Reply("unclear", None)
+    assert reply("I'm 42", "income", OTHER).status == "given"
+    assert reply("I'm a beginner", "soil", OTHER) == Reply("given", "I'm a beginner")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I don't see why that matters",
+        "I don't understand why you need to know that.",
+        "I can't see how this is relevant",
+        "what has my age got to do with it",
+        "That's not relevant here",
+    ],
+)
+@pytest.mark.parametrize("key", ["age", "health", "profession"])
+def test_doubt_about_the_question_is_no_answer_to_it(text: str, key: str) -> None:
+    assert reply(text, key) == Reply("unclear", None)
+
+
+def test_doubt_about_something_else_is_an_answer() -> None:
+    for text in ("I don't know why that happened to me", "I don't see why that matters, but I have a bad knee"):
+        assert reply(text, "health") == Reply("given", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("I'd rather not say, but it's been bad", "mental_health", "it's been bad"),
+        ("I'd rather not say, but it's been bad, really bad", "mental_health", "it's been bad, really bad"),
+        ("I don't know, pretty low I guess", "mental_health", "pretty low I guess"),
+        ("I don't know. Pretty low.", "mental_health", "Pretty low"),
+        ("not sure, kind of empty", "emotion", "kind of empty"),
+        ("I don't know, I keep bees", "profession", "I keep bees"),
+        ("I'd rather not say, but over 18", "age", "over 18"),
+    ],
+)
+def test_what_follows_a_hedge_is_the_answer(text: str, key: str, value: str) -> None:
+    assert reply(text, key) == Reply("given", value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'd rather not say, but thanks",
+        "I'd rather not say, but thanks for asking",
+        "I'd rather not say, it's complicated",
+        "I don't know, it's complicated",
+        "I don't know, why do you ask?",
+        "I'd rather not say, but can you help me?",
+        "I'd rather not say, but please help me",
+        "I'd rather not say, but I don't see why that matters",
+        "I'd rather not say, my sister would",
+        "I'd rather not say, but I have over 3 kids",
+        "I'd rather not say because it's been bad",
+    ],
+)
+@pytest.mark.parametrize("key", ["age", "profession", "mental_health"])
+def test_a_refusal_with_nothing_told_beside_it_stays_one(text: str, key: str) -> None:
+    if "kids" not in text or key == "age":
+        assert reply(text, key) == Reply("declined", None)
+
+
+KNOWN = {"marital": "single", "age": "35-44", "health": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("sorry, I am actually 52", {"age": "45-54"}),
+        ("actually I'm 52", {"age": "45-54"}),
+        ("I meant 52", {"age": "45-54"}),
+        ("Sorry, I meant 52, not 42", {"age": "45-54"}),
+        ("My mistake. I'm 52.", {"age": "45-54"}),
+        ("oops, I meant divorced", {"marital": "divorced"}),
+    ],
+)
+def test_a_correction_says_what_is_meant_and_nothing_else(text: str, values: dict[str, str]) -> None:
+    assert corrected(text, KNOWN, TABLE, today) == Correction(values, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm 52",
+        "I'm actually 38",
+        "I meant well",
+        "I meant it when I said I'm 52",
+        "Actually, am I 52?",
+        "actually, no",
+        "My sister is actually 52",
+        "I actually have diabetes",
+    ],
+)
+def test_what_names_no_slip_or_no_other_value_corrects_nothing(text: str) -> None:
+    assert corrected(text, KNOWN, TABLE, today) == Correction()
+
+
+def test_a_correction_within_an_answer_is_not_all_that_is_said() -> None:
+    found = corrected("Actually I'm 52, and it hurts when I walk", KNOWN, TABLE, today)
+    assert found == Correction({"age": "45-54"}, False)
 
 
 def test_a_year_of_birth_is_read_against_today() -> None:
@@ -503,6 +645,11 @@ def test_cues_name_only_values_of_the_table(kind: str) -> None:
         "early to mid ",
         "i have ",
         "i am jo, ",
+        "i am 42 and ",
+        "i meant 52, ",
+        "actually i am 52. ",
+        "i do not know, ",
+        "but ",
     ],
 )
 def test_time_is_linear_in_the_length(unit: str) -> None:
@@ -510,6 +657,7 @@ def test_time_is_linear_in_the_length(unit: str) -> None:
         text = (unit * size)[:size]
         start = time.process_time()
         volunteered(text, TABLE, today)
+        corrected(text, KNOWN, TABLE, today)
         for attribute in TABLE:
             read_reply(text, attribute, TABLE, today)
         return time.process_time() - start

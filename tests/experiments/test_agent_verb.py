@@ -92,7 +92,7 @@ def said(transcript: Path) -> list[list[dict[str, Any]]]:
 
 
 def test_it_asks_reads_replies_and_says_that_no_answer_is_generated(talk: Talk, exported: Path) -> None:
-    done = talk(["Should I move abroad?", "I'm 42", "/skip", "no comment"], f"policy={exported}")
+    done = talk(["Should I move abroad?", "my knee is bad", "/skip", "no comment"], f"policy={exported}")
     lines = done.stdout.splitlines()
     questions = [line for line in lines if line in {attribute.question for attribute in TABLE}]
     assert len(questions) == len(set(questions)) == 3
@@ -292,7 +292,7 @@ def test_nothing_that_was_said_is_written_without_a_transcript(
 
 
 def test_a_transcript_holds_what_was_said_and_says_so(talk: Talk, exported: Path, tmp_path: Path) -> None:
-    done = talk(["Should I move?", "I'm 42", "/skip", "pass"], f"policy={exported}", "--transcript=kept/t.json")
+    done = talk(["Should I move?", "my knee is bad", "/skip", "pass"], f"policy={exported}", "--transcript=kept/t.json")
     file = tmp_path / "kept" / "t.json"
     data = json.loads(file.read_text())
     assert "Holds what a person said" in data["note"]
