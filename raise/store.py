@@ -15,7 +15,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -75,7 +75,7 @@ class ResponseRow:
     subset: int
     """The attributes that it was told."""
     sample: int
-    text: str
+    text: str = field(repr=False)
     finished: bool
     """False where it was cut off at the token limit."""
 

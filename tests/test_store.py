@@ -212,3 +212,7 @@ def test_a_file_of_the_first_format_is_read_and_gone_on_with(tmp_path: Path) -> 
             assert store.evaluations(number, A)[6, 0] == doubtful
             assert store.response(number, A, 6, 0) == "Sleep on it."
     assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (FORMAT,)
+
+
+def test_a_row_does_not_show_the_answer() -> None:
+    assert "zanzibar" not in repr(ResponseRow(A, 1, 0, "zanzibar", finished=True))

@@ -36,7 +36,7 @@ class Reply:
     """What a reply says."""
 
     status: Literal["given", "declined", "unclear"]
-    value: str | None
+    value: str | None = field(repr=False)
     """One of the attribute's values, or a part of the text; None unless given."""
 
 

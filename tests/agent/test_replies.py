@@ -672,3 +672,8 @@ def test_nothing_a_person_wrote_is_logged(caplog: pytest.LogCaptureFixture) -> N
         reply("I'd rather not say, but zanzibar", "health")
         volunteered("I'm a nurse from zanzibar", TABLE, today)
     assert caplog.records == []
+
+
+def test_what_was_read_is_not_shown() -> None:
+    assert "zanzibar" not in repr(reply("I'm a zanzibar", "profession"))
+    assert "52" not in repr(Correction({"age": "52"}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -38,7 +38,7 @@ class RoleRequest(NamedTuple):
 class ChatReply:
     """One answer of a model."""
 
-    text: str
+    text: str = field(repr=False)
     """Without what a reasoning model thought before."""
     finished: bool
     """False where the answer was cut off at the token limit."""

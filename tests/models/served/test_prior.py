@@ -210,3 +210,7 @@ def test_another_server_than_vllm_is_given_a_schema() -> None:
     fields = prior.request(request_of(), "x").fields
     assert fields["response_format"]["json_schema"]["schema"]["required"] == ["ranking"]  # type: ignore[index]
     assert "structured_outputs" not in fields
+
+
+def test_a_reply_does_not_show_what_the_model_said() -> None:
+    assert "zanzibar" not in repr(reply("zanzibar"))
