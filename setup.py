@@ -73,7 +73,7 @@ setup(
     install_requires=["numpy>=1.26", "safetensors>=0.4.3"],
     extras_require={
         "research": RESEARCH,
-        "encoders": ["sentence-transformers>=3", "model2vec[distill]>=0.6"],
+        "encoders": ["sentence-transformers>=6", "model2vec[distill]>=0.6"],
         "hub": ["datasets>=3", "huggingface_hub>=0.30"],
         "inspect": INSPECT,
         "onnx": ONNX,

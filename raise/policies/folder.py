@@ -62,7 +62,7 @@ def read_parts(folder: Path, roots: Sequence[Path] = ()) -> tuple[PolicyParts, l
         manifest = _manifest(folder, roots)
         held = _listed_files(folder, manifest, roots)
         golden = _json(held[GOLDEN], folder / GOLDEN)
-        _json(held[ENCODER_SETTINGS], folder / ENCODER_SETTINGS)
+        _refuse_own_model(_json(held[ENCODER_SETTINGS], folder / ENCODER_SETTINGS), folder)
         weights = _weights(held[WEIGHTS], folder / WEIGHTS)
     except (OSError, ValueError) as error:
         raise PolicyError(
@@ -175,6 +175,18 @@ def _contents(folder: Path, name: str, roots: Sequence[Path]) -> bytes:
         return file.read_bytes()
     except (OSError, ValueError) as error:
         raise PolicyError(f"{file}: cannot be read ({type(error).__name__}); check its name and permissions") from error
+
+
+def _refuse_own_model(encoder: Any, folder: Path) -> None:
+    """A model that an encoder names may not lie in the policy: libraries load far more of a folder than is listed."""
+    settings = encoder.get("settings") if isinstance(encoder, dict) else None
+    model = settings.get("model") if isinstance(settings, dict) else None
+    if not isinstance(model, str) or not os.path.exists(model):
+        return
+    if Path(os.path.realpath(model)).is_relative_to(os.path.realpath(folder)):
+        raise PolicyError(
+            f"{folder / ENCODER_SETTINGS}: the encoder's model lies in the policy's own folder; export the policy again"
+        )
 
 
 def _weights(data: bytes, file: Path) -> dict[str, Array]:

@@ -19,7 +19,7 @@ from raise_agent.encoders.base import MINILM
 from raise_agent.errors import MissingExtraError, PolicyError
 
 from .card import CARD
-from .parts import ENCODER, GOLDEN, MANIFEST, WEIGHTS
+from .parts import ENCODER, ENCODER_SETTINGS, GOLDEN, MANIFEST, WEIGHTS
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
@@ -27,15 +27,19 @@ _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 def fetch(name: str | os.PathLike[str], **settings: Any) -> tuple[Path, tuple[Path, ...]]:
     """A policy's folder, downloaded if ``name`` is none, and the folders that its files may be links into.
 
+    A policy in a folder may be a download too: its encoder is checked alike.
+
     Args:
         name: a folder, or the hub's id of a policy.
         **settings: of ``huggingface_hub.snapshot_download``.
 
     Raises:
-        PolicyError: there is neither such a folder nor, that can be reached, such a policy.
+        PolicyError: there is neither such a folder nor, that can be reached, such a policy; or its query encoder is
+            another sentence-transformers model than all-MiniLM-L6-v2.
         MissingExtraError: the extra ``hub`` is not installed.
     """
     if os.path.isdir(name):
+        _check_encoder(Path(name))
         return Path(name), ()
     said = os.fspath(name)
     if not _REPO_ID.fullmatch(said) or ".." in said or os.path.exists(said):
@@ -66,15 +70,18 @@ def _check_encoder(folder: Path) -> None:
     Raises:
         PolicyError: it does.
     """
+    file = folder / ENCODER_SETTINGS
+    if not file.is_file():  # a pipe would be waited for
+        return
     try:
-        saved = json.loads((folder / ENCODER / "encoder.json").read_bytes())
+        saved = json.loads(file.read_bytes())
         name, model = saved["name"], saved["settings"].get("model")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return  # refused with a reason when it is loaded
     if name == "sentence_transformer" and model != MINILM:
         raise PolicyError(
             f"{folder}: its query encoder is another model, {model!r}, which is not loaded on a hub's word; look at "
-            "it, download the policy into a folder of its own, and load that"
+            "it, download the policy into a folder of its own, and give that to AcquisitionPolicy.load"
         )
 
 

@@ -83,7 +83,8 @@ class Pretrained(ABC):
             local_files_only: take what is kept, ask no hub.
 
         Raises:
-            PolicyError: as ``load``; or there is neither such a folder nor, that can be reached, such a policy.
+            PolicyError: as ``load``; or there is neither such a folder nor, that can be reached, such a policy; or its
+                query encoder is another sentence-transformers model than all-MiniLM-L6-v2, which ``load`` takes.
             MissingExtraError: a hub is to be asked, and the extra ``hub`` is not installed.
         """
         from .hub import fetch

@@ -29,6 +29,7 @@ from raise_agent.encoders import (
     load_encoder,
     make_encoder,
     save_encoder,
+    sentence_transformer,
 )
 from raise_agent.encoders.base import MINILM
 from raise_agent.encoders.sentence_transformer import (
@@ -428,6 +429,72 @@ def test_a_policy_finds_its_own_network_only(network: Path, tmp_path: Path) -> N
     shutil.rmtree(folder)
     with pytest.raises(PolicyError, match="cannot be loaded"):
         load_encoder(tmp_path / "encoder")
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sentence-transformers may be imported, but loads nothing."""
+    import sentence_transformers
+
+    def load(*_: Any, **__: Any) -> Any:
+        pytest.fail("it was loaded")
+
+    monkeypatch.setattr(sentence_transformers, "SentenceTransformer", load)
+
+
+def write_settings(folder: Path, **settings: Any) -> None:
+    folder.mkdir()
+    text = json.dumps({"name": "sentence_transformer", "settings": settings})
+    (folder / "encoder.json").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_nothing_of_a_local_folder_is_loaded_before_its_weights_are_known(network: Path, tmp_path: Path) -> None:
+    write_settings(tmp_path / "encoder", model=str(network), sha256="0" * 64)
+    with pytest.raises(PolicyError, match="is not the one this policy was trained with"):
+        load_encoder(tmp_path / "encoder")
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    "digest", ["", "00", "0" * 63, "0" * 65, "g" * 64, "F" * 64, "0" * 64 + "\n", " " + "0" * 63, None, 0, ["0" * 64]]
+)
+@pytest.mark.parametrize("model", ["local", MINILM, "nobody/model"])
+def test_a_digest_that_is_none_is_refused_before_anything_is_loaded(
+    network: Path, tmp_path: Path, model: str, digest: Any
+) -> None:
+    write_settings(tmp_path / "encoder", model=str(network) if model == "local" else model, sha256=digest)
+    with pytest.raises(PolicyError, match="is named without the 'sha256' of its weights"):
+        load_encoder(tmp_path / "encoder")
+
+
+def test_code_in_a_models_folder_is_not_run(network: Path, tmp_path: Path) -> None:
+    """Even where the weights are those that the policy names."""
+    folder = tmp_path / "model"
+    shutil.copytree(network, folder)
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n", encoding="utf-8")
+    module = {"idx": 0, "name": "0", "path": "", "type": "evil.Evil"}
+    (folder / "modules.json").write_text(json.dumps([module]), encoding="utf-8")
+    write_settings(tmp_path / "encoder", model=str(folder), sha256=model_digest(folder))
+    with pytest.raises(PolicyError, match="cannot be loaded"):
+        load_encoder(tmp_path / "encoder")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("version", ["3.0.0", "5.1.2", "5.7.0"])
+def test_a_library_that_runs_code_in_a_models_folder_is_refused(
+    network: Path, tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sentence_transformers.__version__", version)
+    write_settings(tmp_path / "encoder", model=str(network), sha256=model_digest(network))
+    with pytest.raises(MissingExtraError, match=f"sentence-transformers 6 or later, not {version}.*\\[encoders\\]"):
+        load_encoder(tmp_path / "encoder")
+
+
+def test_the_extra_asks_for_a_library_that_is_not_refused() -> None:
+    setup = (Path(__file__).parents[2] / "setup.py").read_text(encoding="utf-8")
+    assert f'"sentence-transformers>={sentence_transformer._LEAST}"' in setup
 
 
 def test_the_digest_is_of_the_weights(network: Path, tmp_path: Path) -> None:

@@ -894,6 +894,22 @@ def test_wrong_encoders(policy: Path, saved: Any) -> None:
     refused(policy, "encoder")
 
 
+@pytest.mark.parametrize("place", ["encoder/m", "m", "encoder", "."])
+@pytest.mark.parametrize("how", ["absolute", "relative", "link"])
+def test_an_encoders_model_may_not_lie_in_the_policy(
+    policy: Path, place: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (policy / place).mkdir(exist_ok=True)
+    (policy.parent / "link").symlink_to(policy / place)
+    monkeypatch.chdir(policy.parent)
+    model = {"absolute": str(policy / place), "relative": f"x/../policy/{place}", "link": "link"}[how]
+    (policy.parent / "x").mkdir()
+    saved = {"name": "sentence_transformer", "settings": {"model": model, "sha256": "0" * 64}}
+    rewrite_json(policy / "encoder" / "encoder.json", lambda _: saved)
+    sign(policy)
+    refused(policy, "encoder.json", "model lies in the policy's own folder")
+
+
 def test_an_encoder_whose_library_fails_anyhow(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> HashingEncoder:
         raise RuntimeError("half a tokenizer")

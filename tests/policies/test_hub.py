@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import inspect
 import json
+import os
 import shutil
 import sys
 import warnings
@@ -22,7 +23,7 @@ from raise_agent.errors import MissingExtraError, PolicyError
 from raise_agent.policies import AcquisitionPolicy, SimulatedPolicyWarning
 from raise_agent.policies.card import CARD, SIMULATED
 
-from .support import GOLDEN, QUERY, make_policy, random_weights
+from .support import GOLDEN, QUERY, make_policy, random_weights, sign
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -233,6 +234,20 @@ def test_a_model_that_a_downloaded_policy_names_is_not_loaded(hub: FakeHub, mode
     hub.repositories["me/policy"]["encoder/encoder.json"] = said.encode()
     with pytest.raises(PolicyError, match="which is not loaded on a hub's word"):
         AcquisitionPolicy.from_pretrained("me/policy")
+
+
+def test_a_folder_is_checked_as_a_download_is(hub: FakeHub, tmp_path: Path) -> None:
+    folder = tmp_path / "policy"
+    make_policy().save_pretrained(folder, golden_inputs=GOLDEN)
+    said = json.dumps({"name": "sentence_transformer", "settings": {"model": "them/evil", "sha256": "0" * 64}})
+    (folder / "encoder" / "encoder.json").write_text(said, encoding="utf-8")
+    sign(folder)
+    with pytest.raises(PolicyError, match=r"'them/evil', which is not loaded .*give that to AcquisitionPolicy\.load"):
+        AcquisitionPolicy.from_pretrained(folder)
+    (folder / "encoder" / "encoder.json").unlink()
+    os.mkfifo(folder / "encoder" / "encoder.json")
+    with pytest.raises(PolicyError, match=r"encoder\.json"):
+        AcquisitionPolicy.from_pretrained(folder)
 
 
 def test_a_damaged_download_is_refused(hub: FakeHub) -> None:
