@@ -391,6 +391,7 @@ def test_the_runtime_imports_no_heavy_library_and_only_runtime_modules() -> None
         "policies",
         "scenario",
         "subsets",
+        "strict_json",
         "text",
     }
 

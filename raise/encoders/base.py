@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raise_agent.errors import ConfigError, PolicyError, did_you_mean
+from raise_agent.strict_json import parse_json, read_bounded
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 """The sentence encoder of the paper, which others are distilled from."""
@@ -93,7 +94,7 @@ def load_encoder(folder: Path) -> Encoder:
     """
     file = folder / "encoder.json"
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        saved = parse_json(read_bounded(file))
         name, settings = saved["name"], saved["settings"]
         loaded: Encoder = _encoder_class(name).load(folder, settings)
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:

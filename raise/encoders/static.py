@@ -9,7 +9,6 @@ same bytes, however many cores it has; on another, float16 may round the last di
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -23,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError
+from raise_agent.strict_json import MAX_JSON_BYTES, JsonError, parse_json, read_bounded
 
 from .base import MINILM
 from .wordpiece import WordPieces
@@ -118,7 +118,10 @@ class StaticEncoder:
 def is_static(path: Path) -> bool:
     """Whether model2vec saved this folder."""
     config = path / _CONFIG
-    return config.is_file() and b'"model2vec"' in config.read_bytes()
+    if not config.is_file():
+        return False
+    with config.open("rb") as stream:
+        return b'"model2vec"' in stream.read(MAX_JSON_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +152,18 @@ def open_model(path: Path) -> Model:
         ConfigError: it is damaged, or of a kind that cannot be used.
     """
     try:
-        config, tokenizer = (path / _CONFIG).read_bytes(), (path / _TOKENIZER).read_bytes()
+        config, said = _json(path / _CONFIG)
+        tokenizer, cut = _json(path / _TOKENIZER)
         tensors = load_file(path / _VECTORS)
-        said = json.loads(config)
-        pieces = WordPieces(json.loads(tokenizer))
+        pieces = WordPieces(cut)
         most = said.get("max_length", _MAX_LENGTH)
         pooling = said.get("pooling", "mean")
     except ConfigError as error:
         raise ConfigError(f"static encoder {path}: {error}") from error
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
+        reason = str(error) if isinstance(error, JsonError) else type(error).__name__
         raise ConfigError(
-            f"static encoder {path} cannot be loaded ({type(error).__name__}); its files are missing or damaged"
+            f"static encoder {path} cannot be loaded ({reason}); its files are missing or damaged"
         ) from error
     if most is not None and (type(most) is not int or most < 1):
         raise ConfigError(f"static encoder {path}: 'max_length' must be a whole number, 1 or more, or null")
@@ -178,6 +182,15 @@ def open_model(path: Path) -> Model:
     if not _all_finite(vectors):
         raise ConfigError(f"static encoder {path}: vectors hold values that are not finite")
     return Model(config, tokenizer, vectors, pieces, most)
+
+
+def _json(file: Path) -> tuple[bytes, Any]:
+    """A file as it is, and what it says."""
+    try:
+        data = read_bounded(file)
+        return data, parse_json(data)
+    except JsonError as error:
+        raise JsonError(f"{file.name}: {error}") from None
 
 
 def _all_finite(vectors: npt.NDArray[np.floating[Any]]) -> bool:

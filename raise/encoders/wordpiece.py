@@ -39,6 +39,12 @@ _SYMBOLS = frozenset("$+<=>^`|~")
 """Punctuation to BERT, as all of ASCII that is neither letter nor digit; symbols to Unicode."""
 _REMEMBERED, _SHORT = 16384, 40
 """Runs of characters whose pieces are remembered: how many, and up to what length. A few MB at most."""
+_LONGEST_WORD = 100
+"""BERT's, in characters. The time that a word takes grows with the cube of its length, and with this is bounded."""
+_MOST_SPECIAL, _LONGEST_SPECIAL = 128, 100
+"""Added tokens, and characters of one: all are tried at each character of a text. BERT has five of six."""
+_AT_ONCE = 1024
+"""Characters of a run to decompose at once: putting marks in order takes the square of how many stand in a row."""
 _EXPECTED: Mapping[str, Mapping[str, tuple[str | bool | None, ...]]] = {
     "model": {
         "type": ("WordPiece",),
@@ -70,8 +76,10 @@ class WordPieces:
         model = tokenizer["model"]
         self._numbers = _vocabulary(model.get("vocab"))
         self._longest_word = model.get("max_input_chars_per_word")
-        if type(self._longest_word) is not int or self._longest_word < 1:
-            raise ConfigError("tokenizer.json: 'max_input_chars_per_word' must be a whole number, 1 or more")
+        if type(self._longest_word) is not int or not 1 <= self._longest_word <= _LONGEST_WORD:
+            raise ConfigError(
+                f"tokenizer.json: 'max_input_chars_per_word' must be a whole number, 1 to {_LONGEST_WORD}, as BERT's is"
+            )
         unknown = model.get("unk_token")
         if not isinstance(unknown, str) or unknown not in self._numbers:
             raise ConfigError("tokenizer.json: 'unk_token' must be one of the vocabulary")
@@ -131,7 +139,9 @@ def _words(run: str) -> list[str]:
     if run.isascii() and run.isprintable():
         return _PLAIN_WORD.findall(run.lower())
     kept = "".join(c for c in run if c != "\ufffd" and unicodedata.category(c) not in _DROPPED)
-    plain = unicodedata.normalize("NFD", "".join(f" {c} " if _is_chinese(c) else c for c in kept))
+    apart = "".join(f" {c} " if _is_chinese(c) else c for c in kept)
+    parts = (apart[at : at + _AT_ONCE] for at in range(0, len(apart), _AT_ONCE))
+    plain = "".join(unicodedata.normalize("NFD", part) for part in parts)
     # One by one: as a whole, a capital sigma at the end of a word would become another letter.
     lower = "".join(c.lower() for c in plain if unicodedata.category(c) != "Mn")
     return "".join(f" {c} " if _is_punctuation(c) else c for c in lower).split()
@@ -168,9 +178,13 @@ def _vocabulary(given: Any) -> dict[str, int]:
 def _special(added: Any, numbers: Mapping[str, int]) -> re.Pattern[str]:
     """What finds the added tokens in a text, before anything in it is changed."""
     plain = ("single_word", "lstrip", "rstrip", "normalized")
-    tokens = []
+    tokens: list[str] = []
     for token in added or ():
         content = token["content"]
+        if len(content) > _LONGEST_SPECIAL or len(tokens) == _MOST_SPECIAL:
+            raise ConfigError(
+                f"tokenizer.json: at most {_MOST_SPECIAL} tokens may be added, of at most {_LONGEST_SPECIAL} characters"
+            )
         if not content or numbers.get(content) != token["id"] or any(token[name] for name in plain):
             raise ConfigError(
                 f"tokenizer.json: added token {content!r} must be in the vocabulary under its own id, with none of "

@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
@@ -26,6 +26,7 @@ from safetensors.numpy import load as load_safetensors
 from raise_agent.attributes import AttributeTable
 from raise_agent.encoders import Encoder, load_encoder
 from raise_agent.errors import MissingExtraError, PolicyError, TableError
+from raise_agent.strict_json import MAX_JSON_BYTES, JsonError, parse_json
 
 from .memory import ARRAYS, SETTINGS, Memory
 from .network import Array, NetworkShape
@@ -35,8 +36,6 @@ FORMAT = 4
 KIND = "raise-acquisition-policy"
 REMEMBERED = {name: f"memory.{name}" for name in ARRAYS}
 _MAX_BYTES = 512 * 2**20
-MAX_JSON_BYTES = 16 * 2**20
-"""Parsed JSON takes many times its size in memory."""
 _PICKLED = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".ckpt")
 
 
@@ -169,7 +168,7 @@ def _contents(folder: Path, name: str, roots: Sequence[Path]) -> bytes:
             raise PolicyError(f"{folder / MANIFEST}: {name!r} lies outside the policy folder; export the policy again")
         if not file.is_file():
             raise PolicyError(f"{file}: missing; the policy folder is cut short, export the policy again")
-        most = MAX_JSON_BYTES if name in (MANIFEST, GOLDEN, ENCODER_SETTINGS) else _MAX_BYTES
+        most = MAX_JSON_BYTES if plain.suffix == ".json" else _MAX_BYTES
         if file.stat().st_size > most:
             raise PolicyError(f"{file}: larger than any policy file of its kind ({most // 2**20} MiB)")
         return file.read_bytes()
@@ -228,23 +227,6 @@ def digest(data: bytes) -> str:
 
 def _json(data: bytes, file: Path) -> Any:
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant)
-    except _TwiceError:
-        raise PolicyError(f"{file}: an object names a key twice; altered, export the policy again") from None
-    except (ValueError, RecursionError) as error:
-        raise PolicyError(f"{file}: not valid JSON; cut short or altered, export the policy again") from error
-
-
-class _TwiceError(Exception):
-    """A key was given twice, so that two readers could read two policies."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise _TwiceError
-    return made
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+        return parse_json(data)
+    except JsonError as error:
+        raise PolicyError(f"{file}: {error}; cut short or altered, export the policy again") from None

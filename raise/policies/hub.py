@@ -6,7 +6,6 @@ arguments are its own.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any
 import raise_agent
 from raise_agent.encoders.base import MINILM
 from raise_agent.errors import MissingExtraError, PolicyError
+from raise_agent.strict_json import parse_json, read_bounded
 
 from .card import CARD
 from .parts import ENCODER, ENCODER_SETTINGS, GOLDEN, MANIFEST, WEIGHTS
@@ -70,13 +70,10 @@ def _check_encoder(folder: Path) -> None:
     Raises:
         PolicyError: it does.
     """
-    file = folder / ENCODER_SETTINGS
-    if not file.is_file():  # a pipe would be waited for
-        return
     try:
-        saved = json.loads(file.read_bytes())
+        saved = parse_json(read_bounded(folder / ENCODER_SETTINGS))
         name, model = saved["name"], saved["settings"].get("model")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return  # refused with a reason when it is loaded
     if name == "sentence_transformer" and model != MINILM:
         raise PolicyError(

@@ -16,8 +16,9 @@ from safetensors.numpy import save as save_safetensors
 
 from raise_agent.encoders import save_encoder
 from raise_agent.errors import PolicyError
+from raise_agent.strict_json import MAX_JSON_BYTES
 
-from .folder import FORMAT, KIND, MAX_JSON_BYTES, REMEMBERED, digest, manifest_digest
+from .folder import FORMAT, KIND, REMEMBERED, digest, manifest_digest
 from .parts import ENCODER, GOLDEN, MANIFEST, WEIGHTS, PolicyParts, table_json
 
 

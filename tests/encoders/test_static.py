@@ -7,6 +7,7 @@ import json
 import random
 import sys
 import time
+import tracemalloc
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,10 @@ from raise_agent.errors import ConfigError, PolicyError
 
 CHANGED_SINCE = "\u166d\u1734\u1885\u1886"
 """Characters that Unicode has moved to another category since the library's tables were made."""
+
+
+NO_FLAGS = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+"""Of an added token."""
 
 
 @functools.cache
@@ -168,6 +173,27 @@ def test_a_text_of_a_megabyte_takes_no_longer_than_it_counts(large: Path, text: 
     assert time.process_time() - began < 0.5
 
 
+@pytest.mark.parametrize("text", ["z", "a", "z" * 100 + " ", "z" * 100 + "!", "é", "\u0315\u0300", "\U0001d165\u302e"])
+def test_a_text_of_any_length_takes_time_in_proportion_whatever_the_vocabulary(tmp_path: Path, text: str) -> None:
+    """Pieces of every length that never fit, the longest words and tokens allowed, and no limit of what counts."""
+    spoilt = ["z" * n + "y" for n in range(1, 100)] + ["##" + "z" * n + "y" for n in range(1, 100)]
+    added = ["a" * 90 + f"b{n}" for n in range(127)]
+    tokens = ["[UNK]", "z", "##z", "b" * 200_000, *spoilt, *added]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer: dict[str, Any] = json.loads(minilm()[0].to_str())
+    tokenizer["model"]["vocab"] = vocabulary
+    tokenizer["added_tokens"] = [
+        {"id": vocabulary[token], "content": token, "special": True} | NO_FLAGS for token in added
+    ]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    (tmp_path / "config.json").write_text('{"model_type": "model2vec", "max_length": null}', encoding="utf-8")
+    save_file({"embeddings": np.ones((len(tokens), 4), np.float16)}, tmp_path / "model.safetensors")
+    encoder = StaticEncoder(str(tmp_path))
+    began = time.process_time()
+    encoder.encode([text * (50_000 // len(text))])
+    assert time.process_time() - began < 2
+
+
 def test_threads_get_what_one_gets(large: Path) -> None:
     texts = [query.query for query in query_stock()[:200]]
     alone = StaticEncoder(str(large)).encode(texts)
@@ -228,6 +254,8 @@ def test_vectors_that_cannot_be_used_are_refused(
         ("model.continuing_subword_prefix", "@@", "'model' has continuing_subword_prefix '@@', not '##'"),
         ("model.max_input_chars_per_word", 0, "'max_input_chars_per_word' must be a whole number"),
         ("model.max_input_chars_per_word", True, "'max_input_chars_per_word' must be a whole number"),
+        ("model.max_input_chars_per_word", 101, "'max_input_chars_per_word' must be a whole number, 1 to 100"),
+        ("model.max_input_chars_per_word", 10**12, "'max_input_chars_per_word' must be a whole number, 1 to 100"),
         ("model.unk_token", "<unk>", "'unk_token' must be one of the vocabulary"),
         ("model.vocab", {}, "'vocab' must map tokens to whole numbers"),
         ("model.vocab", [["a", 0]], "'vocab' must map tokens to whole numbers"),
@@ -243,6 +271,12 @@ def test_vectors_that_cannot_be_used_are_refused(
         ("pre_tokenizer.type", "Whitespace", "'pre_tokenizer' has type 'Whitespace', not 'BertPreTokenizer'"),
         ("added_tokens", [{"id": 9, "content": "<x>", "lstrip": False}], "added token '<x>' must be in the vocab"),
         ("added_tokens.0.lstrip", True, "with none of single_word, lstrip"),
+        (
+            "added_tokens",
+            [{"id": 0, "content": "x" * 101}],
+            "at most 128 tokens may be added, of at most 100 characters",
+        ),
+        ("added_tokens", [{"id": 0, "content": "[PAD]"} | NO_FLAGS] * 129, "at most 128 tokens may be added"),
         ("added_tokens", [3], "its files are missing or damaged"),
     ],
 )
@@ -269,6 +303,36 @@ def test_settings_that_are_not_known_are_refused(saved: Path, config: dict[str, 
     file = saved / "model/config.json"
     file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **config}), encoding="utf-8")
     refused(saved, reason)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json"])
+def test_json_that_two_readers_could_read_otherwise_is_refused(saved: Path, name: str) -> None:
+    file = saved / "model" / name
+    text = file.read_text(encoding="utf-8").rstrip().removesuffix("}")
+    for more, reason in (('"x": 1, "x": 2', "an object names a key twice"), ('"x": NaN', "not valid JSON")):
+        file.write_text(f"{text}, {more}}}", encoding="utf-8")
+        refused(saved, rf"cannot be loaded \({name}: {reason}\); its files are missing or damaged")
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json"])
+def test_json_that_would_fill_the_memory_is_not_parsed(saved: Path, name: str) -> None:
+    with open(saved / "model" / name, "ab") as file:
+        file.write(b" " * (17 * 2**20))
+    tracemalloc.start()
+    with pytest.raises(PolicyError, match=rf"\({name}: larger than 16 MiB\)"):
+        load_encoder(saved)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 17 * 2**20, f"{peak} bytes"
+
+
+@pytest.mark.parametrize(
+    "settings", ['{"name": "static", "name": "static", "settings": {}}', '{"name": "static", "settings": {"x": NaN}}']
+)
+def test_a_description_that_two_readers_could_read_otherwise_is_refused(saved: Path, settings: str) -> None:
+    (saved / "encoder.json").write_text(settings, encoding="utf-8")
+    with pytest.raises(PolicyError, match=r"an object names a key twice|not valid JSON"):
+        load_encoder(saved)
 
 
 @pytest.mark.parametrize("text", ["[]", "3", '"x"', "[" * 100_000, "\xff", ""])

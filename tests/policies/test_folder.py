@@ -641,6 +641,14 @@ def test_json_that_would_fill_the_memory_is_not_parsed(policy: Path, name: str) 
     assert peak < 2**21, f"{peak} bytes"
 
 
+@pytest.mark.parametrize("name", ["encoder/model/tokenizer.json", "encoder/model/config.json", "notes.json"])
+def test_no_listed_json_may_be_larger_than_the_policys_own(policy: Path, name: str) -> None:
+    (policy / name).parent.mkdir(exist_ok=True)
+    (policy / name).write_bytes(b"{}" + b" " * (17 * 2**20))
+    edit_manifest(policy, lambda manifest: manifest["files"].update({name: ""}), files=True)
+    refused(policy, name, "larger than any policy file", "(16 MiB)")
+
+
 def test_what_could_not_be_loaded_again_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="1001 golden decisions; each is repeated on load, 1000 at most"):
         make_policy().save(tmp_path / "policy", [(QUERY, {})] * 1001)
