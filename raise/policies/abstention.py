@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from raise_agent.errors import ConfigError
 
 from .contract import Abstention, Known, Policy, Ranking, Verdict
+from .decisions import DIGITS, chance_of_no_gain, floor_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class ValueAbstention:
             raise ConfigError(f"min_gain must be a finite number of score points, not {self.min_gain}")
 
     def judge(self, query: str, known: Known, asked: int, ranking: Ranking) -> Verdict:
-        """Enough where the best question is expected to add ``min_gain`` or less.
+        """Enough where the best question is expected to add ``min_gain`` or less, as an exported policy decides it.
 
         Raises:
             ConfigError: the policy does not know what answering now is worth.
@@ -89,11 +89,13 @@ class ValueAbstention:
             raise ConfigError(
                 "abstention 'value' needs a policy that knows what answering now is worth: let it go by 'distilled'"
             )
-        gain = max(ranking.scores.values()) - ranking.now
-        enough = gain <= self.min_gain
+        # Some rankings are not rounded as the policy's own decisions are.
+        best, floor = round(max(ranking.scores.values()), DIGITS), floor_of(ranking.now, self.min_gain)
+        enough = best <= floor
         confidence = None
         if ranking.spread:
-            below = NormalDist().cdf((self.min_gain - gain) / ranking.spread)
+            below = chance_of_no_gain(best, floor, ranking.spread)
             confidence = below if enough else 1 - below
+        gain = best - ranking.now
         whose = "" if self.by is None else " by the distilled policy"
         return Verdict(enough, f"the best question is expected{whose} to add {gain:+.3f} points", confidence)

@@ -42,6 +42,19 @@ class Answer:
 Decision = Ask | Answer
 
 
+def floor_of(now: float, min_gain: float) -> float:
+    """What the best question's score must exceed to be asked; more than ``min_gain`` above that of answering now."""
+    return round(now + min_gain, DIGITS)
+
+
+def chance_of_no_gain(best: float, floor: float, spread: float) -> float:
+    """Probability that the best question, of score ``best``, would not bring more than ``floor``.
+
+    Its outcome is normal around its score, with standard deviation ``spread``, above 0.
+    """
+    return 0.5 * math.erfc((best - floor) / spread / math.sqrt(2))
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How scores become a decision."""
@@ -58,14 +71,13 @@ class Rule:
 
     def floor(self, now: float) -> float:
         """What the best question's score must exceed to be asked."""
-        return round(now + self.min_gain, DIGITS)
+        return floor_of(now, self.min_gain)
 
     def confidence(self, scores: Mapping[str, float]) -> float:
         """That of answering now, with these scores of it and of one question at least."""
         best = max((key for key in scores if key != ANSWER), key=lambda key: scores[key])
         gain = scores[best] + self.table[self.table.keys.index(best)].cost - scores[ANSWER]
-        above = scores[best] - self.floor(scores[ANSWER])
-        return 0.5 * math.erfc(above / self.spread(gain) / math.sqrt(2))
+        return chance_of_no_gain(scores[best], self.floor(scores[ANSWER]), self.spread(gain))
 
     def decide(self, scores: Mapping[str, float], asked: int) -> Decision:
         """Ask or answer.

@@ -8,6 +8,7 @@ import pytest
 from raise_agent.attributes import penguin_table
 from raise_agent.encoders.hashing import HashingEncoder
 from raise_agent.errors import ConfigError, TableError
+from raise_agent.policies import AcquisitionPolicy, Answer
 from raise_agent.policies.abstention import BudgetAbstention, NeverAbstention, ValueAbstention
 from raise_agent.policies.contract import Ranking
 from raise_agent.policies.distilled import DistilledPolicy
@@ -96,12 +97,39 @@ def test_value_stops_as_the_distilled_policy_alone_does() -> None:
     policy = make_policy()
     ranking = DistilledPolicy(policy).rank("Should I go?", {})
     gain = max(ranking.scores.values()) - (ranking.now or 0.0)
+    for min_gain in (gain + step for step in (-0.01, -2e-6, -1e-7, 0.0, 1e-7, 2e-6, 0.01)):
+        assert_value_is_the_policys_own(make_policy(min_gain=min_gain))
     goes_on = ValueAbstention(gain - 0.01).judge("Should I go?", {}, 0, ranking)
     stops = ValueAbstention(gain + 0.01).judge("Should I go?", {}, 0, ranking)
     assert (goes_on.enough, stops.enough) == (False, True)
     for verdict in (goes_on, stops):
         assert verdict.confidence is not None
         assert 0.5 < verdict.confidence < 0.6
+
+
+def assert_value_is_the_policys_own(policy: AcquisitionPolicy) -> None:
+    """Both stop, or both go on; where they stop, equally sure of it."""
+    alone = policy.decide("Should I go?")
+    ranking = DistilledPolicy(policy).rank("Should I go?", {})
+    verdict = ValueAbstention(policy.parts.min_gain).judge("Should I go?", {}, 0, ranking)
+    assert verdict.enough == isinstance(alone, Answer)
+    if isinstance(alone, Answer):
+        assert verdict.confidence == alone.confidence
+
+
+@pytest.mark.parametrize("min_gain", [-0.3, 0.0, 0.1, 0.2, 0.3, 0.6, 0.7, 1.1])
+@pytest.mark.parametrize("now", [1.0, 2.9, 3.0, 3.1, 4.3])
+def test_value_stops_at_the_threshold_as_the_distilled_policy_alone_does(now: float, min_gain: float) -> None:
+    """Where the best question brings just what is asked for, raw differences fall to either side by rounding."""
+    for step in (-1e-6, 0.0, 1e-6):
+        assert_value_is_the_policys_own(constant_policy(now, (min_gain + step, -5.0, -5.0, -5.0), min_gain=min_gain))
+
+
+@pytest.mark.parametrize("min_gain", [0.1, 0.2, 0.7])
+def test_value_stops_at_the_threshold_in_a_fixed_order_too(min_gain: float) -> None:
+    policy = constant_policy(3.0, (min_gain, -5.0, -5.0, -5.0), min_gain=min_gain)
+    ranking = DistilledPolicy(policy, adaptive=False).rank("Should I go?", {})
+    assert ValueAbstention(min_gain).judge("Should I go?", {}, 0, ranking).enough
 
 
 def test_value_may_go_by_another_policy_than_the_one_that_asks() -> None:
