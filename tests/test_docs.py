@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,17 @@ def test_pages_name_verbs_files_and_imports_that_exist(page: Path) -> None:
         if module.startswith("raise_agent") or (package and module.startswith(".")):
             found = importlib.import_module(module, package)
             assert [name for name in names.split(",") if not hasattr(found, name.strip())] == [], module
+
+
+def test_the_page_of_policies_reads_a_reply_as_it_says() -> None:
+    text = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+    (code,) = [
+        code for code in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if "read_rep" in code
+    ]
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - our own page
+    assert (names["reply"].status, names["reply"].value) == ("given", "35-44")
+    assert '# "given", "35-44"' in code
 
 
 def test_every_module_says_what_belongs_in_it() -> None:

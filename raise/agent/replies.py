@@ -62,7 +62,7 @@ def read_reply(text: str, attribute: Attribute, table: AttributeTable, today: Ca
 
     Args:
         text: the reply, any text.
-        attribute: what was asked, from ``table``.
+        attribute: what was asked, from ``table``; where it holds no values, as in an exported policy, words stay words.
         table: its spellings of "unknown" are refusals.
         today: against which a year of birth is read.
     """
