@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_HEAD, _TAIL = 3000, 1000
+"""Characters of a message that are kept from both its ends: a name in somebody else's file may be of any length."""
+
 
 class RaiseError(Exception):
-    """Base of every error a user can cause; the command line prints it as one plain message."""
+    """Base of every error a user can cause; the command line prints it as one plain message, which is never long."""
+
+    def __init__(self, message: str) -> None:
+        left_out = len(message) - _HEAD - _TAIL
+        if left_out > 0:
+            message = f"{message[:_HEAD]} [... {left_out} characters ...] {message[-_TAIL:]}"
+        super().__init__(message)
 
 
 class DataError(RaiseError):

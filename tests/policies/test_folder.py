@@ -918,6 +918,37 @@ def test_an_encoders_model_may_not_lie_in_the_policy(
     refused(policy, "encoder.json", "model lies in the policy's own folder")
 
 
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest["table"]["attributes"][0].update(kind=LONG),
+        lambda manifest: manifest["files"].update({LONG: ""}),
+        lambda manifest: manifest.update(kind=LONG),
+        lambda manifest: manifest.update(format=10**4000),
+    ],
+)
+def test_a_long_name_makes_no_long_error(policy: Path, change: Callable[[Manifest], None]) -> None:
+    edit_manifest(policy, change)
+    short_errors(policy)
+
+
+@pytest.mark.parametrize("saved", [{"name": LONG, "settings": {}}, {"name": "hashing", "settings": {LONG: 1}}])
+def test_an_encoder_of_a_long_name_makes_no_long_error(policy: Path, saved: Any) -> None:
+    rewrite_json(policy / "encoder" / "encoder.json", lambda _: saved)
+    sign(policy)
+    short_errors(policy)
+
+
+def short_errors(policy: Path) -> None:
+    """Loading is refused in words that fit on a screen."""
+    with pytest.raises(PolicyError) as caught:
+        AcquisitionPolicy.load(policy)
+    assert len(str(caught.value)) < 4_100
+
+
 def test_an_encoder_whose_library_fails_anyhow(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> HashingEncoder:
         raise RuntimeError("half a tokenizer")
