@@ -1,4 +1,4 @@
-"""``raise-agent agent``: a conversation on the terminal. It leaves no file but the transcript that is asked for."""
+"""``raise-agent agent``: a conversation on the terminal, of which only the transcript that is asked for is left."""
 
 from __future__ import annotations
 
@@ -234,8 +234,7 @@ def _planned(cfg: DictConfig, method: AgentMethod, table: AttributeTable) -> Pla
             f"plans: {method.policy!r} needs the plans that it retrieves, such as runs/plan/.../plans.jsonl"
         )
     scenarios = make_scenarios(cfg.data, table).planned
-    # Nothing but a transcript is written here; what a run has kept where it keeps it by default is used.
-    encoder, _ = make_query_encoder(cfg.encoder, Path("runs") / KEPT, write=False)
+    encoder, _ = make_query_encoder(cfg.encoder, Path("runs") / KEPT)
     return planned_paths(Path(cfg.plans), scenarios, table, encoder, "plans")
 
 

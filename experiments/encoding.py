@@ -31,16 +31,15 @@ def encodes_queries(cfg: DictConfig) -> bool:
     return "distill" in cfg or any(isinstance(method, AgentMethod) and "planned" in method.needs for method in methods)
 
 
-def make_query_encoder(cfg: DictConfig, kept: Path, *, write: bool = True) -> tuple[Encoder, dict[str, Any]]:
+def make_query_encoder(cfg: DictConfig, kept: Path) -> tuple[Encoder, dict[str, Any]]:
     """The encoder of the ``encoder`` group, and the settings of that group that name it outright.
 
     ``auto`` is ``static`` where it can be distilled from what is on this machine, else ``hashing``; which one is said
-    on stderr. A distilled encoder is taken from ``kept`` where it is there.
+    on stderr. A distilled encoder is taken from ``kept`` where it is there, and kept there where it is not.
 
     Args:
         cfg: the group.
         kept: folder of distilled encoders.
-        write: whether one that is distilled now is kept.
 
     Raises:
         ConfigError: a setting is wrong, or the model cannot be loaded.
@@ -48,16 +47,16 @@ def make_query_encoder(cfg: DictConfig, kept: Path, *, write: bool = True) -> tu
     """
     settings: dict[str, Any] = {str(key): value for key, value in cfg.items()}
     if settings["name"] == "auto":
-        return _auto(settings, kept, write)
-    return _make(settings, kept, write), settings
+        return _auto(settings, kept)
+    return _make(settings, kept), settings
 
 
-def _auto(settings: dict[str, Any], kept: Path, write: bool) -> tuple[Encoder, dict[str, Any]]:
+def _auto(settings: dict[str, Any], kept: Path) -> tuple[Encoder, dict[str, Any]]:
     model = settings["model"]
     source = local_model(model)
     try:
         if source is not None:
-            encoder = _distilled(source, settings, kept, write)
+            encoder = _distilled(source, settings, kept)
             _say(f"encoder=auto is static here: {encoder.dimension} numbers distilled from {model}")
             return encoder, {**settings, "name": "static"}
     except MissingExtraError:
@@ -67,17 +66,17 @@ def _auto(settings: dict[str, Any], kept: Path, write: bool) -> tuple[Encoder, d
         "encoder=auto is hashing here, which knows words and not meanings; for static, which does better on queries "
         f"in other words: pip install 'raise-agent[encoders]'{install}"
     )
-    return _make(FALLBACK, kept, write), dict(FALLBACK)
+    return _make(FALLBACK, kept), dict(FALLBACK)
 
 
-def _make(settings: dict[str, Any], kept: Path, write: bool) -> Encoder:
+def _make(settings: dict[str, Any], kept: Path) -> Encoder:
     source = local_model(settings["model"]) if settings["name"] == "static" else None
     if source is not None:
-        return _distilled(source, settings, kept, write)
+        return _distilled(source, settings, kept)
     return make_encoder(settings["name"], **{key: value for key, value in settings.items() if key != "name"})
 
 
-def _distilled(source: LocalModel, settings: dict[str, Any], kept: Path, write: bool) -> Encoder:
+def _distilled(source: LocalModel, settings: dict[str, Any], kept: Path) -> Encoder:
     """Taken from ``kept``, or distilled now; a folder that model2vec saved is opened."""
     if is_static(source.folder):
         return StaticEncoder(str(source.folder))
@@ -86,10 +85,12 @@ def _distilled(source: LocalModel, settings: dict[str, Any], kept: Path, write: 
     found = load_kept(place)
     if found is not None:
         return found
-    _say(f"distilling the query encoder, which takes minutes{f'; kept in {place}' if write else ''}")
+    _say(f"distilling the query encoder, which takes minutes; kept in {place}")
     made = StaticEncoder(str(source.folder), dimension, texts)
-    if write:
+    try:
         keep(made, place)
+    except OSError as error:
+        _say(f"it cannot be kept there ({type(error).__name__}), so that the next start takes as long")
     return made
 
 

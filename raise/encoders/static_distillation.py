@@ -50,7 +50,8 @@ def distil(model: str, dimension: int, texts: int) -> Model:
         # A policy is published with it: no path of this machine.
         distilled.config["tokenizer_name"] = Path(found).name
     with TemporaryDirectory() as scratch:
-        distilled.save_pretrained(scratch)
+        with quiet():
+            distilled.save_pretrained(scratch)
         opened = open_model(Path(scratch))
     if network is None:
         return opened

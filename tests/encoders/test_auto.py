@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import logging
 import shutil
@@ -34,9 +35,9 @@ HASHING = {"name": "hashing", "dimension": 512}
 Made: TypeAlias = "tuple[Encoder, dict[str, Any]]"
 
 
-def made(kept: Path, model: Path | str, name: str = "auto", write: bool = True) -> Made:
+def made(kept: Path, model: Path | str, name: str = "auto") -> Made:
     cfg = OmegaConf.create({"name": name, "model": str(model), "dimension": 16, "texts": 40})
-    return make_query_encoder(cfg, kept, write=write)
+    return make_query_encoder(cfg, kept)
 
 
 def vectors(encoder: Encoder) -> npt.NDArray[np.float32]:
@@ -227,9 +228,40 @@ def test_jobs_that_keep_the_same_at_once_leave_one_whole(network: Path, tmp_path
     assert list(place.parent.iterdir()) == [place]
 
 
-def test_nothing_is_written_where_nothing_may_be(network: Path, tmp_path: Path) -> None:
-    assert made(tmp_path / "kept", network, write=False)[1]["name"] == "static"
-    assert not (tmp_path / "kept").exists()
+def test_what_cannot_be_kept_is_used_all_the_same(
+    network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kept").write_text("a file in the way", encoding="utf-8")
+    encoder, used = made(tmp_path / "kept", network)
+    assert used["name"] == "static"
+    assert np.array_equal(vectors(encoder), vectors(StaticEncoder(str(network), 16, 40)))
+    assert "it cannot be kept there (FileExistsError)" in capsys.readouterr().err
+    assert (tmp_path / "kept").read_text(encoding="utf-8") == "a file in the way"
+
+
+def test_distilling_logs_nothing(network: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        StaticEncoder(str(network), 16, 0)
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_only_the_first_start_of_the_agent_distils(
+    cli: Cli, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("plan", "data.n=60", "planner=greedy", "hydra.run.dir=plan", "sensitivity_scenarios=10")
+    method = "method={policy: retrieval, k: 2, abstention: budget, questions: 1}"
+    auto = ["encoder=auto", "encoder.dimension=16", "encoder.texts=40", f"encoder.model={network}"]
+    query = "Should I move abroad with my unmistakable-secret?"
+    printed = []
+    for _ in range(2):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{query}\n"))
+        printed.append(cli("agent", method, "data.n=60", "plans=plan/plans.jsonl", *auto))
+    assert ["distilling the query encoder" in done.stderr for done in printed] == [True, False]
+    assert not [done for done in printed if "Saved model" in done.stdout + done.stderr]
+    (place,) = (tmp_path / "runs" / "encoders").iterdir()
+    assert load_kept(place) is not None
+    files = [path for path in (tmp_path / "runs" / "encoders").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"unmistakable" in path.read_bytes()]
 
 
 def test_what_is_saved_names_no_path_of_this_machine(network: Path, tmp_path: Path) -> None:
