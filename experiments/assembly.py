@@ -34,6 +34,7 @@ from .encoding import KEPT, encodes_queries, make_query_encoder
 from .models import AgentModel, make_models
 from .noise import MEASURE, Noise, check_noise, measure_noise, simulated_noise
 from .progress import ProgressDisplay
+from .provenance import last_component
 from .sensitivity import measure_sensitivities
 from .wordings import asks_the_writer, connected
 
@@ -125,7 +126,7 @@ def make_scenarios(cfg: DictConfig, table: AttributeTable) -> ScenarioSet:
     """Scenarios of the ``data`` group, divided by content: before any query is put in other words."""
     scenarios, skipped, duplicates = _read_plainly(cfg, table)
     sides = split(scenarios, _fractions(cfg), by=cfg.split.by)
-    name = f"synthetic, n={cfg.n}, seed={cfg.seed}" if cfg.name == "synthetic" else str(cfg.path)
+    name = f"synthetic, n={cfg.n}, seed={cfg.seed}" if cfg.name == "synthetic" else last_component(str(cfg.path))
     test = tuple(map(in_other_words, sides["test"])) if is_reworded(cfg) else sides["test"]
     return ScenarioSet(name, sides["train"], sides["validation"], test, skipped, duplicates, is_reworded(cfg))
 

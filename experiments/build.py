@@ -31,7 +31,7 @@ from .data_card import data_card, steps_table
 from .encoding import KEPT, make_query_encoder
 from .models import writing_model
 from .progress import Progress
-from .provenance import describe_run
+from .provenance import describe_run, without_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,16 @@ def main(cfg: DictConfig) -> None:
         raise KeyboardInterrupt(
             f"every finished call is kept in {journal_file}; the same command goes on from there"
         ) from None
-    settings |= {"builder": cfg.build.name, "seed": cfg.seed, "similarity": cfg.similarity, "encoder": used}
+    settings |= {
+        "builder": cfg.build.name,
+        "seed": cfg.seed,
+        "similarity": cfg.similarity,
+        "encoder": without_folders(used),
+    }
     if "posts" in settings:
         # A card is passed on; where its maker keeps files is nobody's affair.
         settings["posts"] = Path(settings["posts"]).name
-    made_by = {**describe_run(cfg.seed, simulated=writer.simulated), "model": dict(writer.identity)}
+    made_by = {**describe_run(cfg.seed, simulated=writer.simulated), "model": without_folders(dict(writer.identity))}
     card = output.with_suffix(".card.md")
     atomic_write_text(card, data_card(output.name, built, table, settings, made_by))
     print(steps_table(built.steps))

@@ -25,7 +25,7 @@ from raise_agent.policies import AcquisitionPolicy
 from raise_agent.policies.parts import PolicyParts
 
 from .assembly import Bench, distill_settings, plain
-from .provenance import content_digest, describe_run
+from .provenance import content_digest, describe_run, without_folders
 from .tracking import Tracker
 from .wordings import wordings_of
 
@@ -173,9 +173,9 @@ def _provenance(bench: Bench, evaluations: int, reworded: int | None) -> dict[st
         models["writer"], data["queries_with_other_wordings"] = dict(bench.writer.identity), reworded
     return {
         **describe_run(bench.cfg.seed, simulated=bench.safety.simulated),
-        "models": models,
+        "models": without_folders(models),
         "data": data,
-        "encoder": plain(bench.cfg.encoder),
+        "encoder": without_folders(plain(bench.cfg.encoder)),
         "distill": plain(bench.cfg.distill),
     }
 

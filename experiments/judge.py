@@ -22,6 +22,7 @@ from .judging.ratings import Rating, read_ratings
 from .judging.report import FIGURES, REPORT, Findings, tables, write
 from .judging.sheet import Written, guide_of, key_of, read_key, write_rating_sheet
 from .judging.stored import judged, judged_answers, opened, stored_models
+from .provenance import without_folders
 from .tracking import tracking
 
 _FEWEST_RESAMPLES = 100
@@ -85,7 +86,7 @@ def find(cfg: DictConfig) -> Findings:
         pairs=comparison.pairs(),
         people=made.people,
         skipped=given.skipped,
-        config=plain(cfg),
+        config=without_folders(plain(cfg)),
     )
 
 

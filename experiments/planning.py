@@ -23,7 +23,7 @@ from .assembly import Bench, planner_settings
 from .estimate import Estimate, estimate
 from .exploring import explore
 from .learning import plan_and_learn
-from .provenance import content_digest, describe_run
+from .provenance import content_digest, describe_run, without_folders
 from .searches import SEARCHES, search_json
 from .tables import markdown_table, number
 from .tracking import Tracker
@@ -193,7 +193,7 @@ def summarise(bench: Bench, scenarios: Sequence[Scenario], plans: Sequence[Plan]
         "tally": asdict(tally),
         "usage": {**asdict(bench.usage), "tokens": bench.usage.tokens},
         "answers": _answers(bench),
-        "models": {"safety": dict(bench.safety.identity), "prior": dict(bench.prior.identity)},
+        "models": without_folders({"safety": dict(bench.safety.identity), "prior": dict(bench.prior.identity)}),
     }
 
 

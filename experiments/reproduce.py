@@ -21,7 +21,7 @@ from .config import CONF
 from .drawing import save
 from .estimate import announce_known, announce_many
 from .job import job
-from .provenance import content_digest, describe_run
+from .provenance import content_digest, describe_run, published_yaml, without_folders
 from .published import published
 from .studies.contract import Findings, Part
 from .studies.registry import STUDIES
@@ -133,11 +133,11 @@ def write(bench: Bench, tracker: Tracker, folder: Path, findings: Findings) -> P
             "skipped_records": len(sides.skipped),
             "duplicates": sides.duplicates,
         },
-        "models": {"safety": dict(bench.safety.identity), "prior": dict(bench.prior.identity)},
+        "models": without_folders({"safety": dict(bench.safety.identity), "prior": dict(bench.prior.identity)}),
         "evaluations_made": bench.allowance.evaluations,
         "results": findings.data,
         "published": {"source": published()["source"], **published()[name]},
-        "config": OmegaConf.to_container(bench.cfg, resolve=True),
+        "config": without_folders(OmegaConf.to_container(bench.cfg, resolve=True)),
     }
     file = folder / f"{name}.json"
     atomic_write_text(file, json.dumps(results, indent=2, allow_nan=False) + "\n")
@@ -153,7 +153,7 @@ def write(bench: Bench, tracker: Tracker, folder: Path, findings: Findings) -> P
         f"Published values: {published()['source']}; {published()[name]['where']}.",
         f"Evaluations made in this run: {bench.allowance.evaluations:,}; the others were in the store.",
         f"commit {run['commit']}; {made_with}",
-        f"```yaml\n{OmegaConf.to_yaml(bench.cfg, resolve=True)}```",
+        f"```yaml\n{published_yaml(bench.cfg)}```",
     ]
     report = folder / f"{name}.md"
     atomic_write_text(report, "\n\n".join(parts) + "\n")

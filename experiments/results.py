@@ -17,7 +17,7 @@ from raise_agent.scenario import Scenario
 from .agents import asks_a_model
 from .assembly import Bench
 from .methods import ALIASES, EXHAUSTIVE, Conversation
-from .provenance import content_digest, describe_run
+from .provenance import content_digest, describe_run, published_yaml, without_folders
 from .searches import search_json
 from .statistics import Mean
 from .tables import interval, markdown_table, number, percentages
@@ -239,15 +239,15 @@ def _results_json(
     return {
         **run,
         "data": data,
-        "agent": agent,
-        "models": {"safety": dict(bench.safety.identity)},
+        "agent": without_folders(None if agent is None else dict(agent)),
+        "models": without_folders({"safety": dict(bench.safety.identity)}),
         "methods": [r.to_json() for r in results],
         "over_queries": {
             "queries": results[0].over_queries.queries,
             "methods": [{"method": r.method, **r.over_queries.to_json()} for r in results],
         },
         "calibration": None if calibration is None else calibration.to_json(),
-        "config": OmegaConf.to_container(bench.cfg, resolve=True),
+        "config": without_folders(OmegaConf.to_container(bench.cfg, resolve=True)),
     }
 
 
@@ -276,7 +276,7 @@ def _report_text(
         "scenarios that all methods have scored; not shown where questions cost.\n\n"
         f"{over_queries_table(results)}\n\n"
         f"{_calibration_text(calibration)}"
-        f"## Where it comes from\n\n{notes}\n\n```yaml\n{OmegaConf.to_yaml(bench.cfg, resolve=True)}```\n"
+        f"## Where it comes from\n\n{notes}\n\n```yaml\n{published_yaml(bench.cfg)}```\n"
     )
 
 

@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from raise_agent.experiments.progress import LIVE_SECONDS, PLAIN_SECONDS
-from raise_agent.experiments.provenance import commit, versions
+from raise_agent.experiments.provenance import commit, published_yaml, versions, without_folders
 from raise_agent.experiments.tracking import Tracker
 from raise_agent.files import atomic_write_text
 
@@ -192,7 +192,7 @@ def write(design: Design, blocks: Sequence[Block], cfg: DictConfig, folder: Path
         "commit": commit(),
         "versions": {**versions(), "scikit-learn": version("scikit-learn"), "matplotlib": version("matplotlib")},
     }
-    config = OmegaConf.to_container(cfg, resolve=True)
+    config = without_folders(OmegaConf.to_container(cfg, resolve=True))
     results = {**run, "reference": design.reference, "blocks": [block_json(b) for b in blocks], "config": config}
     atomic_write_text(folder / RESULTS, json.dumps(results, indent=2, allow_nan=False) + "\n")
     atomic_write_text(folder / TRIALS, _csv(blocks))
@@ -268,5 +268,5 @@ def _report(blocks: Sequence[Block], figures: Sequence[str], run: Mapping[str, A
         parts += ["## Differences", about, *differences]
     made_with = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
     parts += ["## Where it comes from", f"commit {run['commit']}; {made_with}"]
-    parts.append(f"```yaml\n{OmegaConf.to_yaml(cfg, resolve=True)}```")
+    parts.append(f"```yaml\n{published_yaml(cfg)}```")
     return "\n\n".join(parts) + "\n"

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from raise_agent.experiments.assembly import Bench
 from raise_agent.experiments.measures import MEASURES, value
-from raise_agent.experiments.provenance import content_digest, describe_run
+from raise_agent.experiments.provenance import content_digest, describe_run, published_yaml, without_folders
 from raise_agent.experiments.published import published
 from raise_agent.experiments.statistics import Mean
 from raise_agent.experiments.tables import cell, interval, markdown_table, number
@@ -113,7 +113,7 @@ def write(bench: Bench, tracker: Tracker, folder: Path, found: Contexts) -> None
     from .figures import draw_contexts
 
     made = results(bench, found)
-    config = OmegaConf.to_yaml(bench.cfg, resolve=True)
+    config = published_yaml(bench.cfg)
     atomic_write_text(folder / SCORES, "".join(json.dumps(_plain(p, found.simulated)) + "\n" for p in found.pairs))
     drawn = [path for path in draw_contexts(found, folder / FIGURES) if path.suffix == ".png"]
     names = [path.name for path in drawn]
@@ -150,8 +150,8 @@ def results(bench: Bench, found: Contexts) -> dict[str, Any]:
         "sources": [group.to_json() for group in found.sources],
         "by_source": {source: [group.to_json() for group in groups] for source, groups in found.by_source.items()},
         "unscored_reasons": dict(found.reasons),
-        "models": {"safety": dict(bench.safety.identity)},
-        "config": OmegaConf.to_container(bench.cfg, resolve=True),
+        "models": without_folders({"safety": dict(bench.safety.identity)}),
+        "config": without_folders(OmegaConf.to_container(bench.cfg, resolve=True)),
     }
 
 

@@ -44,7 +44,7 @@ def answers_of(run: RunFolder, scenarios: Sequence[Scenario] | None, most: int |
     if scenarios is None:
         return Stored({}, "answers are kept by what a scenario holds, and the data is not to be had")
     if not Path(run.cfg.store).exists():
-        return Stored({}, f"the run's store is gone ({run.cfg.store})")
+        return Stored({}, f"the run's store is gone ({Path(run.cfg.store).name})")
     found: dict[int, dict[int, str]] = {}
     with EvaluationStore(run.cfg.store) as store:
         identity = store.identity(responder)

@@ -20,6 +20,7 @@ from raise_agent.attributes import AttributeTable
 from raise_agent.errors import ConfigError, RaiseError
 from raise_agent.experiments.assembly import make_table
 from raise_agent.experiments.planning import PLANS, SUMMARY
+from raise_agent.experiments.provenance import published_override, published_yaml
 from raise_agent.experiments.results import CONVERSATIONS, RESULTS
 from raise_agent.experiments.searches import SEARCHES, SearchRecord
 from raise_agent.experiments.yardsticks import Dimensions
@@ -138,7 +139,7 @@ def read_run(path: Path) -> RunFolder:
     if results is None and plan is None:
         raise ConfigError(f"run: {path}: {_why_not(path)}")
     cfg = _configuration(path, results)
-    stated = OmegaConf.to_yaml(cfg)
+    stated = published_yaml(cfg, resolve=False)
     _locate(cfg, job.started_in)
     try:
         table = make_table(cfg.attributes, cfg.get("price", 0.0))
@@ -158,7 +159,7 @@ def read_run(path: Path) -> RunFolder:
     return RunFolder(
         path,
         job.verb or ("plan" if results is None else "evaluate"),
-        job.overrides,
+        tuple(map(published_override, job.overrides)),
         cfg,
         stated,
         table,

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from raise_agent.errors import RaiseError
 from raise_agent.experiments.assembly import ScenarioSet, make_scenarios
-from raise_agent.experiments.provenance import content_digest
+from raise_agent.experiments.provenance import content_digest, last_component
 from raise_agent.scenario import Scenario
 
 from .folder import HeldOut, Planned, RunFolder
@@ -38,7 +38,9 @@ def people_of(run: RunFolder) -> People:
         made = make_scenarios(run.cfg.data, run.table)
     except (RaiseError, OmegaConfBaseException, OSError) as error:
         # A message of the data's readers names the file and the record, never a value.
-        return People(None, None, f"the data cannot be read again ({error})")
+        path = str(run.cfg.data.get("path", ""))
+        reason = str(error).replace(path, last_component(path)) if path else str(error)
+        return People(None, None, f"the data cannot be read again ({reason})")
     except (AttributeError, TypeError, ValueError, LookupError):
         return People(None, None, "the data cannot be read again: the folder's configuration was changed")
     return matched(run, made)

@@ -25,6 +25,7 @@ from raise_agent.encoders.sentence_transformer import SentenceTransformerEncoder
 from raise_agent.encoders.static import StaticEncoder
 from raise_agent.errors import ConfigError, MissingExtraError, PolicyError
 from raise_agent.experiments.encoding import make_query_encoder
+from raise_agent.policies import AcquisitionPolicy
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -271,6 +272,30 @@ def test_what_is_saved_names_no_path_of_this_machine(network: Path, tmp_path: Pa
     assert not [path for path in files if str(network.parent).encode() in path.read_bytes()]
 
 
+def test_only_the_last_component_of_local_paths_is_published(
+    cli: Cli, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Policy, card, results and report say which file and which model; ``.hydra`` alone where they lay."""
+    secret = tmp_path / "secret_clinic" / "alice"
+    model = shutil.copytree(network, secret / "mymodel")
+    cli("scenarios", "data.n=60", f"output={secret / 'patients.jsonl'}")
+    small = ["distill.epochs=1", "sensitivity_scenarios=10", "planner=greedy", "evaluate.methods=[distilled]"]
+    files = ["data=files", "data.path=secret_clinic/alice/patients.jsonl", f"store={secret / 'scores.sqlite'}"]
+    auto = ["encoder=auto", "encoder.dimension=16", "encoder.texts=40", f"encoder.model={model}"]
+    cli("run", *small, *files, *auto, "hydra.run.dir=one")
+    policy = AcquisitionPolicy.load(tmp_path / "one/policy")
+    policy.save_pretrained(tmp_path / "one/published")
+    written = {path.relative_to(tmp_path / "one").as_posix(): path for path in (tmp_path / "one").rglob("*")}
+    telling = [name for name, path in written.items() if path.is_file() and b"secret_clinic" in path.read_bytes()]
+    assert {name.split("/")[0] for name in telling} == {".hydra"}
+    assert policy.provenance["data"]["name"] == "patients.jsonl"
+    assert policy.provenance["encoder"]["model"] == "mymodel"
+    results = json.loads(written["results.json"].read_text())
+    assert results["data"]["name"] == results["config"]["data"]["path"] == "patients.jsonl"
+    assert results["config"]["store"] == "scores.sqlite"
+    assert {"results.md", "report.html", "plan.json", "distill.json", "published/README.md"} <= written.keys()
+
+
 # --- what results say -------------------------------------------------------------------------------------------------
 
 
@@ -278,7 +303,7 @@ def test_results_and_policy_say_what_was_used(cli: Cli, network: Path, tmp_path:
     small = ["data.n=60", "distill.epochs=1", "sensitivity_scenarios=10", "planner=greedy", "store=here/s.sqlite"]
     auto = ["encoder=auto", "encoder.dimension=16", "encoder.texts=40"]
     cli("run", *small, *auto, f"encoder.model={network}", "evaluate.methods=[retrieval]", "hydra.run.dir=one")
-    used = {"name": "static", "model": str(network), "dimension": 16, "texts": 40}
+    used = {"name": "static", "model": network.name, "dimension": 16, "texts": 40}
     assert json.loads((tmp_path / "one/results.json").read_text())["config"]["encoder"] == used
     policy = json.loads((tmp_path / "one/policy/policy.json").read_text())
     assert policy["provenance"]["encoder"] == used

@@ -102,7 +102,7 @@ def test_a_run_that_heard_no_score_has_a_report(folder: Path, tmp_path: Path) ->
 
 def test_a_report_names_no_place_that_the_run_did_not(folder: Path) -> None:
     page = report(folder, ALL)
-    assert "store: runs/evaluations.sqlite" in page
+    assert "store: evaluations.sqlite" in page
     assert str(folder.parent) not in page
 
 
