@@ -187,7 +187,8 @@ def _tells_of_something_else(
         return False
     if not cues.written:
         # What else tells of an attribute of one's own is not known; an age does of few.
-        return cues.ranges is None and set(found) == {"age"}
+        ranges = [cues_of(table[table.index(key)]).ranges for key in found]
+        return cues.ranges is None and all(of is not None and of.are_ages for of in ranges)
     return all(key not in cues.near and f"{key}={value}" not in cues.near for key, value in found.items())
 
 
