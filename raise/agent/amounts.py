@@ -56,7 +56,7 @@ _STATED = re.compile(
     rf"|(?<![\w.']){_N}(?= years? (?:old|of age|young))|(?<![\w.']){_N}(?= yo\b)"
 )
 _ALONE = re.compile(
-    rf"(?:(?:{_JUST}|i|guess|think|well|hi|am|i am|it is|yes|ok) )*{_N}(?: (?:{_JUST}|i|guess|think|now))*"
+    rf"(?:(?:{_JUST}|i|guess|think|well|hi|am|it is|yes|ok|sorry) )*{_N}(?: (?:{_JUST}|i|guess|think|now))*"
 )
 _OF_THINGS = re.compile(rf" (?:{_THINGS})\b")
 _PLAIN = re.compile(rf"(?<![\w.']){_N}(?! (?:{_THINGS})\b)")

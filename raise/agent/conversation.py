@@ -272,7 +272,7 @@ class Conversation:
         if self._urgent is not None or self._since_urgent:
             self._since_urgent.append(text)
         # What is urgent is no reply to what was asked.
-        correction = corrected(text, self._known, table, agent.today)
+        correction = corrected(text, self._known, about, table, agent.today)
         if about is not None and self._urgent is None and not correction.is_all:
             reply = read_reply(text, about, table, agent.today)
             self._unclear += 1

@@ -27,6 +27,8 @@ _LEADING = re.compile(rf"(?:(?:{'|'.join(sorted(_BREAKS))}|and|so)\b[\s,]*)+", r
 _BACK = re.compile(r"\b(?:and|so|while) (?:i|we|my)\b")
 _SHORT = 4
 """Most words that "I meant" is followed by where they are a value."""
+_YES = frozenset(("yes", "yeah", "yep", "yup"))
+_BARE_NUMBER = re.compile(r"\d{1,3}")
 _REACH = 40
 """How far before a cue a negation is looked for, in characters."""
 
@@ -93,32 +95,61 @@ def read_reply(text: str, attribute: Attribute, table: AttributeTable, today: Ca
     if all(_asks(part) or _objects(part) for part in left) or phrases("empty").fullmatch(whole):
         return _UNCLEAR
     if _tells_of_something_else(text, whole, attribute, table, today):
-        return _UNCLEAR
+        return _briefly(parts[0].clauses[0].words, cues)
     return Reply("given", text.strip())
 
 
-def corrected(
-    text: str, known: Mapping[str, str | None], table: AttributeTable, today: Callable[[], date] = date.today
-) -> Correction:
-    """What ``text`` puts right of ``known``, where it says so: "sorry, I'm actually 52", "I meant 52".
+def _briefly(first: str, cues: Cues) -> Reply:
+    """What a yes or no before words about something else answers."""
+    value = cues.no if phrases("no").fullmatch(first) else cues.yes if first in _YES else None
+    return Reply("given", value) if value else _UNCLEAR
 
-    A bare value is meant for what was said last, of all that can be read so.
+
+def corrected(
+    text: str,
+    known: Mapping[str, str | None],
+    about: Attribute | None,
+    table: AttributeTable,
+    today: Callable[[], date] = date.today,
+) -> Correction:
+    """What ``text`` puts right of ``known``, where a clause says so and no more: "sorry, I'm actually 52".
+
+    What tells of what was asked too is the answer to that, and puts nothing right: "I'm actually depressed", asked
+    about mental health, says nothing of an emotion known before.
+
+    Args:
+        text: a message.
+        known: values by attribute key.
+        about: what was asked; None where nothing was.
+        table: attributes with their values.
+        today: against which a year of birth is read.
     """
-    values: dict[str, str] = {}
-    bare: list[str] = []
+    said = _spelled_out(text)
+    stated: dict[str, str] = {}
     announced = False
-    for sentence in sentences(text):
-        clauses = sentence.clauses
-        if sentence.question:
-            continue
-        if announced or any(phrases("corrects").search(clause.words) for clause in clauses):
-            stated = volunteered(text[clauses[0].start : clauses[-1].end], table, today)
-            values |= {key: value for key, value in stated.items() if known.get(key) not in (None, value)}
-        announced = all(_only_corrects(clause.words) for clause in clauses)
-        bare += [words for clause in clauses if (words := _meant_for_last(clause.words))]
-    for words in bare:
-        values |= _put_right(words, known, table, today) if not values else {}
-    return Correction(values, bool(values) and (_is_bare(text) or says_no_more(text, table, today)))
+    for sentence in sentences(said):
+        takes_back = any(phrases("not_that").fullmatch(clause.words) for clause in sentence.clauses)
+        for clause in sentence.clauses:
+            own = said[clause.start : clause.end]
+            meant = announced or takes_back or phrases("corrects").search(clause.words) is not None
+            if meant and not sentence.question and says_no_more(own, table, today):
+                stated |= volunteered(own, table, today)
+            announced = _only_corrects(clause.words)
+    if not stated:
+        return Correction()
+    whole = volunteered(said, table, today)
+    answers = {key for key, value in whole.items() if about is not None and _tells_of(about, key, value)}
+    values = {
+        key: value
+        for key, value in stated.items()
+        if whole.get(key) == value and key not in answers and known.get(key) not in (None, value)
+    }
+    return Correction(values, bool(values) and not answers and says_no_more(said, table, today))
+
+
+def _tells_of(about: Attribute, key: str, value: str) -> bool:
+    near = cues_of(about).near
+    return key == about.key or key in near or f"{key}={value}" in near
 
 
 def _only_corrects(words: str) -> bool:
@@ -126,36 +157,22 @@ def _only_corrects(words: str) -> bool:
     return phrases("corrects").search(words) is not None and (not rest or phrases("filler").fullmatch(rest) is not None)
 
 
-def _meant_for_last(words: str) -> str:
-    """What follows "I meant", where a clause begins so."""
-    begun = phrases("filler").match(words)
-    at = begun.end() + 1 if begun and begun.end() else 0
-    meant = phrases("meant").match(words, at)
-    value = words[meant.end() :].strip() if meant else ""
-    return value if len(value.split()) <= _SHORT else ""
-
-
-def _is_bare(text: str) -> bool:
-    """Whether all of a text is "I meant 52", courtesies and "not 42"."""
-    return all(
-        _meant_for_last(clause.words)
-        or _only_corrects(clause.words)
-        or phrases("not_that").fullmatch(clause.words)
-        or phrases("filler").fullmatch(clause.words)
-        for sentence in sentences(text)
-        for clause in sentence.clauses
-    )
-
-
-def _put_right(
-    words: str, known: Mapping[str, str | None], table: AttributeTable, today: Callable[[], date]
-) -> dict[str, str]:
-    for key in reversed([key for key, value in known.items() if value is not None]):
-        attribute = table[table.index(key)]
-        read = read_reply(words, attribute, table, today).value
-        if read in attribute.values and read is not None:
-            return {key: read} if read != known[key] else {}
-    return {}
+def _spelled_out(text: str) -> str:
+    """The text with "I meant 52" and "oops, 52" as "actually I am 52"."""
+    pieces, kept = [], 0
+    for sentence in sentences(text):
+        announced = False
+        for clause in sentence.clauses:
+            begun = phrases("filler").match(clause.words)
+            words = clause.words[begun.end() :].lstrip() if begun else clause.words
+            meant = phrases("meant").match(words) or phrases("corrects").match(words)
+            value = words[meant.end() :].strip() if meant else words
+            if (meant or announced) and value and (_BARE_NUMBER.fullmatch(value) or phrases("meant").match(words)):
+                stated = value if value.startswith(("i ", "my ")) else f"I am {value}"
+                pieces += [text[kept : clause.start], f"actually {stated}"]
+                kept = clause.end
+            announced = _only_corrects(clause.words)
+    return "".join([*pieces, text[kept:]])
 
 
 def _without_refusals(sentence: Sentence) -> Sentence | None:
@@ -189,21 +206,23 @@ def _tells_of_something_else(
         # What else tells of an attribute of one's own is not known; an age does of few.
         ranges = [cues_of(table[table.index(key)]).ranges for key in found]
         return cues.ranges is None and all(of is not None and of.are_ages for of in ranges)
-    return all(key not in cues.near and f"{key}={value}" not in cues.near for key, value in found.items())
+    return not any(_tells_of(attribute, key, value) for key, value in found.items())
 
 
 def _asks(sentence: Sentence) -> bool:
-    return sentence.question or phrases("asks").match(sentence.clauses[0].words) is not None
+    return sentence.question or _asks_back(sentence)
+
+
+def _asks_back(sentence: Sentence) -> bool:
+    first = sentence.clauses[0].words
+    # "Sorry, I'm 42" is no "Sorry?".
+    only = len(sentence.clauses) == 1 or phrases("filler").fullmatch(first) is None
+    return only and phrases("asks").match(first) is not None
 
 
 def _value(parts: list[Sentence], whole: str, cues: Cues, today: Callable[[], date]) -> str | None:
     """The one value of the table that the reply means."""
-    clauses = [
-        _own_part(clause.words)
-        for part in parts
-        if not phrases("asks").match(part.clauses[0].words)
-        for clause in part.clauses
-    ]
+    clauses = [_own_part(clause.words) for part in parts if not _asks_back(part) for clause in part.clauses]
     if cues.ranges is not None:
         ranges, now = cues.ranges, today()
         clear = [words for words in clauses if clearly_said(words, ranges, now)]

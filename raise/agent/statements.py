@@ -285,12 +285,17 @@ class _Reader:
             for segment in _segments(sentence):
                 begun = phrases("filler").match(segment.words)
                 rest = segment.words[begun.end() :].lstrip() if begun else segment.words
-                aside = phrases("corrects").fullmatch(rest) or (going_on and phrases("not_that").fullmatch(rest))
+                aside = phrases("corrects").fullmatch(rest) or (going_on and self._not_that(rest))
                 if rest and not aside:
                     if not self._wholly(rest, going_on):
                         return False
                     stated = going_on = True
         return stated
+
+    def _not_that(self, rest: str) -> bool:
+        """Whether a clause takes something back beside what was said: "not 42", "not single"."""
+        negated = phrases("not_that").fullmatch(rest) is not None
+        return negated or (rest.startswith("not ") and self._wholly(rest.removeprefix("not "), True))
 
     def _wholly(self, rest: str, going_on: bool) -> bool:
         am = phrases("i_am").match(rest)

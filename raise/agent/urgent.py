@@ -45,8 +45,9 @@ Kind = Literal["harm_to_self", "harm_to_others"]
 
 _AGREED = re.compile(
     r"(?:(?:well|um|honestly|sadly|i guess|i think) )*"
-    r"(?:yes|yeah|yep|yup|yea|ya|i do(?! not\b)|definitely"
-    r"|absolutely|all the time|i am(?! (?:not|fine|ok|okay|good|well|safe)\b))\b"
+    r"(?:(?:yes|yeah|yep|yup|yea|ya|definitely|absolutely|all the time)\b(?! (?:no|not|nah|nope)\b)"
+    r"|i do\b(?! (?:not|have)\b)"
+    r"|i am\b(?! (?:not|fine|ok|okay|good|well|safe|better|doing|an?|\d+|married|single|divorced|widowed)\b))"
 )
 _OPEN = re.compile(r"(?:how|what|where|which|when|who|why)\b")
 """How questions begin that no yes answers."""

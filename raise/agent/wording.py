@@ -113,7 +113,8 @@ def sentences(text: str, breaks: frozenset[str] = frozenset()) -> Iterator[Sente
             clauses.append(Clause(_with_digits(" ".join(words)), start, end, pause))
             words.clear()
 
-    for match in _TOKEN.finditer(text):
+    # Accents that are typed for apostrophes: "I´m".
+    for match in _TOKEN.finditer(text.translate({ord("´"): "'", ord("`"): "'"})):
         kind, token = str(match.lastgroup), match[0]
         if kind == "end":
             close("")

@@ -132,6 +132,36 @@ def test_what_contradicts_without_saying_so_replaces_nothing() -> None:
     assert talk.known == {"age": "35-44", "marital": "divorced"}
 
 
+@pytest.mark.parametrize(
+    ("query", "asked", "text", "known"),
+    [
+        (
+            "I'm 42, should I move?",
+            "profession",
+            "sorry, I'm actually 52 and a nurse",
+            {"age": "45-54", "profession": "nurse"},
+        ),
+        (
+            "I'm 42. Should I?",
+            "marital",
+            "Sorry, I'm actually 52. I'm married.",
+            {"age": "45-54", "marital": "married"},
+        ),
+        ("Should I move?", "self_harm", "no, I'm a nurse", {"self_harm": "none", "profession": "nurse"}),
+        (
+            "I'm happy, should I move?",
+            "mental_health",
+            "I'm actually depressed",
+            {"emotion": "happiness", "mental_health": "I'm actually depressed"},
+        ),
+    ],
+)
+def test_an_answer_is_heard_whatever_stands_beside_it(query: str, asked: str, text: str, known: dict[str, str]) -> None:
+    talk = Agent(StaticPolicy(TABLE, [asked]), NeverAbstention()).start(query)
+    talk.reply(text)
+    assert talk.to_json()["known"] == known
+
+
 def test_a_correction_beside_an_answer_leaves_the_answer() -> None:
     talk = agent(3).start("I'm 42. Should I quit?")
     talk.reply("divorced. Actually I'm 52")

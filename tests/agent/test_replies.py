@@ -265,7 +265,7 @@ KNOWN = {"marital": "single", "age": "35-44", "health": None}
     ],
 )
 def test_a_correction_says_what_is_meant_and_nothing_else(text: str, values: dict[str, str]) -> None:
-    assert corrected(text, KNOWN, TABLE, today) == Correction(values, True)
+    assert corrected(text, KNOWN, None, TABLE, today) == Correction(values, True)
 
 
 @pytest.mark.parametrize(
@@ -282,12 +282,91 @@ def test_a_correction_says_what_is_meant_and_nothing_else(text: str, values: dic
     ],
 )
 def test_what_names_no_slip_or_no_other_value_corrects_nothing(text: str) -> None:
-    assert corrected(text, KNOWN, TABLE, today) == Correction()
+    assert corrected(text, KNOWN, None, TABLE, today) == Correction()
 
 
 def test_a_correction_within_an_answer_is_not_all_that_is_said() -> None:
-    found = corrected("Actually I'm 52, and it hurts when I walk", KNOWN, TABLE, today)
+    found = corrected("Actually I'm 52, and it hurts when I walk", KNOWN, None, TABLE, today)
     assert found == Correction({"age": "45-54"}, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "values", "is_all"),
+    [
+        # What was asked is answered in the same breath.
+        ("sorry, I'm actually 52 and a nurse", "profession", {"age": "45-54"}, False),
+        ("Actually I'm divorced. I'm a nurse.", "profession", {"marital": "divorced"}, False),
+        ("I'm a diabetic, and I'm actually 52", "health", {"age": "45-54"}, False),
+        ("I'm actually married and I'm 34", "age", {"marital": "married"}, False),
+        # What tells of what was asked too is the answer to it.
+        ("Actually I'm divorced", "mental_health", {}, False),
+        ("Actually I'm divorced", "profession", {"marital": "divorced"}, True),
+        ("actually I'm divorced, not single", "health", {"marital": "divorced"}, True),
+        ("I'm 52, not 42", "health", {"age": "45-54"}, True),
+        ("oops, 52", "health", {"age": "45-54"}, True),
+        ("no wait, I'm 52", "health", {"age": "45-54"}, True),
+        ("Wait, sorry, I meant to say I'm 52.", "health", {"age": "45-54"}, True),
+    ],
+)
+def test_a_correction_leaves_the_answer_to_what_was_asked(
+    text: str, asked: str, values: dict[str, str], is_all: bool
+) -> None:
+    assert corrected(text, KNOWN, TABLE[TABLE.index(asked)], TABLE, today) == Correction(values, is_all)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'My boss told me: "Take it easy. Actually I\'m 52 and divorced myself." So I try to rest.',
+        "> Actually I'm divorced.\nthat's what my ex wrote, my back hurts",
+        "fine. I'm writing a novel and the hero says things. Actually I'm divorced, he says.",
+        "I meant 40 euros",
+        "make that 30 miles",
+        "I meant my husband",
+        "I meant at school",
+        "I'm actually 52 in dog years",
+        "I'm actually a widow in my video game",
+    ],
+)
+def test_what_others_say_and_other_things_correct_nothing(text: str) -> None:
+    assert corrected(text, KNOWN, TABLE[TABLE.index("health")], TABLE, today).values == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("no, I'm a nurse", "self_harm", "none"),
+        ("no, I'm 42", "health", "good"),
+        ("No. I'm married.", "self_harm", "none"),
+    ],
+)
+def test_a_no_before_something_else_is_the_answer(text: str, key: str, value: str) -> None:
+    assert reply(text, key) == Reply("given", value)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("I don't get why it matters that I can't sleep", "mental_health"),
+        ("I don't understand why my husband matters so much to me", "mental_health"),
+        ("I'd rather not say, but I need a wheelchair", "health"),
+    ],
+)
+def test_content_that_only_looks_like_an_objection_or_an_excuse_is_taken(text: str, key: str) -> None:
+    assert reply(text, key).status == "given"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [("sorry, I'm 42", "age", "35-44"), ("Sorry, 42", "age", "35-44"), ("I´m 42", "age", "35-44")],
+)
+def test_courtesies_and_accents_for_apostrophes_are_in_nobodys_way(text: str, key: str, value: str) -> None:
+    assert reply(text, key) == Reply("given", value)
+    assert "gender" not in volunteered(text, TABLE, today)
+
+
+def test_a_stammer_takes_no_time() -> None:
+    assert reply("I'm " * 200, "age").status in ("given", "unclear")
 
 
 def test_a_year_of_birth_is_read_against_today() -> None:
@@ -657,7 +736,7 @@ def test_time_is_linear_in_the_length(unit: str) -> None:
         text = (unit * size)[:size]
         start = time.process_time()
         volunteered(text, TABLE, today)
-        corrected(text, KNOWN, TABLE, today)
+        corrected(text, KNOWN, None, TABLE, today)
         for attribute in TABLE:
             read_reply(text, attribute, TABLE, today)
         return time.process_time() - start

@@ -187,7 +187,7 @@ def test_a_name_that_speaks_of_harm_is_enough() -> None:
 )
 def test_of_a_question_about_now_a_yes_alone_is_urgent_and_a_no_is_not(question: str) -> None:
     assert urgent_reply("Yes", asked(question)) is not None
-    for calm in ("no", "No, I'm not.", "not really", "I'd rather not say"):
+    for calm in ("no", "No, I'm not.", "not really", "I'd rather not say", "yeah no"):
         assert urgent_reply(calm, asked(question)) is None
 
 
