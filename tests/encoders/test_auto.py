@@ -272,6 +272,7 @@ def test_what_is_saved_names_no_path_of_this_machine(network: Path, tmp_path: Pa
     assert not [path for path in files if str(network.parent).encode() in path.read_bytes()]
 
 
+@pytest.mark.filterwarnings("ignore:.*distilled from simulated scores")
 def test_only_the_last_component_of_local_paths_is_published(
     cli: Cli, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
