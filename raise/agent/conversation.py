@@ -131,7 +131,7 @@ class Agent:
         talk = Conversation(self, well_formed(query))
         if after is not None:
             talk._known, talk._since_urgent = dict(after._known), list(after._since_urgent)
-        talk._hear(talk.query, about=None)
+        talk._hear(talk.query, None)
         return talk
 
     def resume(self, saved: Mapping[str, Any]) -> Conversation:
@@ -203,7 +203,7 @@ class Conversation:
         shown = self._shown()
         if not isinstance(text, str):
             raise PolicyError(f"the reply must be text, not {type(text).__name__}")
-        return self._step(lambda: self._hear(well_formed(text), self._as_read(shown), shown))
+        return self._step(lambda: self._hear(well_formed(text), shown))
 
     def decline(self) -> Turn:
         """The user will not reply to the present question.
@@ -260,9 +260,10 @@ class Conversation:
         self._known[about.key], self._unclear, self._turn = value, 0, None
         self._asked.append(about.key)
 
-    def _hear(self, text: str, about: Attribute | None, shown: Attribute | None = None) -> None:
-        """Take in a message; ``shown`` is what was asked in the policy's words, ``about`` as the table reads it."""
+    def _hear(self, text: str, shown: Attribute | None) -> None:
+        """Take in a message; ``shown`` is what was asked, in the policy's words."""
         agent, table = self._agent, self._agent._reads
+        about = None if shown is None else self._as_read(shown)
         self._turn = None
         self._urgent = urgent(text) if shown is None else urgent_reply(text, shown)
         if self._urgent is None and agent.watch is not None:

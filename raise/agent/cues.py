@@ -128,6 +128,12 @@ def phrases(name: str) -> Pattern:
     return _bounded([f"{{{name}}}"])
 
 
+def without_filler(words: str) -> str:
+    """Plain words, less the courtesies and asides that they begin with."""
+    begun = phrases("filler").match(words)
+    return words[begun.end() :].lstrip() if begun else words
+
+
 @cache
 def _cues(key: str, name: str, question: str, values: tuple[str, ...]) -> Cues:
     data: Mapping[str, Any] = _file()["attributes"].get(key, {})

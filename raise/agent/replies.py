@@ -16,8 +16,8 @@ from typing import Literal
 from raise_agent.attributes import Attribute, AttributeTable
 
 from .amounts import Ranges, clearly_said, openly_said, said
-from .cues import Cues, Pattern, cues_of, phrases
-from .statements import says_no_more, volunteered
+from .cues import Cues, Pattern, cues_of, phrases, without_filler
+from .statements import asks_back, says_no_more, volunteered
 from .wording import Clause, Sentence, plain, sentences
 
 __all__ = ["Correction", "Reply", "corrected", "read_reply", "volunteered"]
@@ -25,8 +25,6 @@ __all__ = ["Correction", "Reply", "corrected", "read_reply", "volunteered"]
 _BREAKS = frozenset(("but", "though", "although", "however", "except", "because"))
 _LEADING = re.compile(rf"(?:(?:{'|'.join(sorted(_BREAKS))}|and|so)\b[\s,]*)+", re.IGNORECASE)
 _BACK = re.compile(r"\b(?:and|so|while) (?:i|we|my)\b")
-_SHORT = 4
-"""Most words that "I meant" is followed by where they are a value."""
 _YES = frozenset(("yes", "yeah", "yep", "yup"))
 _BARE_NUMBER = re.compile(r"\d{1,3}")
 _REACH = 40
@@ -163,8 +161,7 @@ def _spelled_out(text: str) -> str:
     for sentence in sentences(text):
         announced = False
         for clause in sentence.clauses:
-            begun = phrases("filler").match(clause.words)
-            words = clause.words[begun.end() :].lstrip() if begun else clause.words
+            words = without_filler(clause.words)
             meant = phrases("meant").match(words) or phrases("corrects").match(words)
             value = words[meant.end() :].strip() if meant else words
             if (meant or announced) and value and (_BARE_NUMBER.fullmatch(value) or phrases("meant").match(words)):
@@ -210,19 +207,12 @@ def _tells_of_something_else(
 
 
 def _asks(sentence: Sentence) -> bool:
-    return sentence.question or _asks_back(sentence)
-
-
-def _asks_back(sentence: Sentence) -> bool:
-    first = sentence.clauses[0].words
-    # "Sorry, I'm 42" is no "Sorry?".
-    only = len(sentence.clauses) == 1 or phrases("filler").fullmatch(first) is None
-    return only and phrases("asks").match(first) is not None
+    return sentence.question or asks_back(sentence)
 
 
 def _value(parts: list[Sentence], whole: str, cues: Cues, today: Callable[[], date]) -> str | None:
     """The one value of the table that the reply means."""
-    clauses = [_own_part(clause.words) for part in parts if not _asks_back(part) for clause in part.clauses]
+    clauses = [_own_part(clause.words) for part in parts if not asks_back(part) for clause in part.clauses]
     if cues.ranges is not None:
         ranges, now = cues.ranges, today()
         clear = [words for words in clauses if clearly_said(words, ranges, now)]

@@ -16,7 +16,7 @@ from itertools import pairwise
 from raise_agent.attributes import AttributeTable
 
 from .amounts import said
-from .cues import Cues, Pattern, cues_of, phrases
+from .cues import Cues, Pattern, cues_of, phrases, without_filler
 from .wording import Clause, Sentence, plain, sentences
 
 _DOUBLE = re.compile(r"[\"“”„«»]|\n\s*\n")
@@ -74,6 +74,14 @@ def volunteered(text: str, table: AttributeTable, today: Callable[[], date] = da
 def says_no_more(text: str, table: AttributeTable, today: Callable[[], date] = date.today) -> bool:
     """Whether a text consists of statements that ``volunteered`` understands, courtesies and questions."""
     return _reader(text, plain(text), table, today).says_no_more()
+
+
+def asks_back(sentence: Sentence) -> bool:
+    """Whether a sentence begins as a question does, with or without its mark."""
+    first = sentence.clauses[0].words
+    # "Sorry, I'm 42" is no "Sorry?".
+    only = len(sentence.clauses) == 1 or phrases("filler").fullmatch(first) is None
+    return only and phrases("asks").match(first) is not None
 
 
 def _reader(text: str, whole: str, table: AttributeTable, today: Callable[[], date]) -> _Reader:
@@ -161,8 +169,7 @@ class _Reader:
         for segment in segments:
             doubt = phrases("doubt").search(segment.words)
             words = segment.words[: doubt.start()].rstrip() if doubt else segment.words
-            begun = phrases("filler").match(words)
-            rest = words[begun.end() :].lstrip() if begun else words
+            rest = without_filler(words)
             asked = sentence.question and len(segments) == 1
             if rest and not asked:
                 found = self._of_segment(rest, going_on)
@@ -277,14 +284,11 @@ class _Reader:
         """Whether all that is said is stated of oneself and understood, end to end."""
         stated = False
         for sentence in sentences(self.text):
-            first = sentence.clauses[0].words
-            # "Sorry, ..." is no "Sorry?".
-            if sentence.question or (phrases("asks").match(first) and not phrases("filler").fullmatch(first)):
+            if sentence.question or asks_back(sentence):
                 continue
             going_on = False
             for segment in _segments(sentence):
-                begun = phrases("filler").match(segment.words)
-                rest = segment.words[begun.end() :].lstrip() if begun else segment.words
+                rest = without_filler(segment.words)
                 aside = phrases("corrects").fullmatch(rest) or (going_on and self._not_that(rest))
                 if rest and not aside:
                     if not self._wholly(rest, going_on):

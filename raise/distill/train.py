@@ -289,7 +289,7 @@ def _gain_spread(network: _Network, training: Examples, held: Examples) -> tuple
     learned = single_steps(training, usual)
     beyond = learned.brought - _forecast_steps(network, training, learned)
     noise = judge_noise(learned.rows, learned.before, learned.after, beyond, learned.doubts[:, 0])
-    steps = single_steps(held, usual)
+    steps = learned if held is training else single_steps(held, usual)
     if len(steps) < _FEWEST_STEPS:
         return _residual(network, held), 0.0, noise
     forecast = _forecast_steps(network, held, steps)
