@@ -18,7 +18,7 @@ from raise_agent.data import SplitFractions, load_scenarios, split, split_of
 from raise_agent.data.synthetic import in_other_words, synthetic_scenarios
 from raise_agent.distill.settings import DistillSettings
 from raise_agent.encoders import Encoder
-from raise_agent.errors import ConfigError
+from raise_agent.errors import ConfigError, refuse_negative
 from raise_agent.models.base import Prior, SafetyModel
 from raise_agent.models.policy_prior import PolicyPrior
 from raise_agent.models.served.client import Usage
@@ -273,8 +273,7 @@ def bench(cfg: DictConfig, folder: Path) -> Iterator[Bench]:
     """
     table = make_table(cfg.attributes, cfg.price)
     check_noise(cfg.noise)
-    if cfg.seed < 0:
-        raise ConfigError(f"seed must be 0 or more, not {cfg.seed}")
+    refuse_negative(cfg.seed)
     if not 1 <= cfg.budget <= len(table):
         raise ConfigError(f"budget must be between 1 and the number of attributes, {len(table)}, not {cfg.budget}")
     if cfg.runner.searches < 1 or cfg.runner.attempts < 1:

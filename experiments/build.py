@@ -21,7 +21,7 @@ from raise_agent.building.steps import Built
 from raise_agent.building.synthetic import build_synthetic
 from raise_agent.data import write_jsonl
 from raise_agent.encoders import Encoder
-from raise_agent.errors import ConfigError, DataError
+from raise_agent.errors import ConfigError, DataError, refuse_negative
 from raise_agent.files import atomic_write_text
 from raise_agent.models.served.client import Usage
 
@@ -148,8 +148,7 @@ def _check(cfg: DictConfig, output: Path, sheet: Path) -> None:
         raise ConfigError(f"output={output}: that is the file of posts; name another")
     if filled_in(sheet):
         raise ConfigError(f"{sheet}: somebody has filled it in; move it away, or name another output")
-    if cfg.seed < 0:
-        raise ConfigError(f"seed must be 0 or more, not {cfg.seed}")
+    refuse_negative(cfg.seed)
     if not cfg.similarity > 0:
         raise ConfigError(f"similarity must be a cosine above 0, not {cfg.similarity}")
     if cfg.review is not None and cfg.review < 0:

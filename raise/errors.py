@@ -67,6 +67,16 @@ def refuse_below_one(settings: object, section: str, *names: str) -> None:
             raise ConfigError(f"{section}{name} must be 1 or more, not {getattr(settings, name)}")
 
 
+def refuse_negative(seed: int) -> None:
+    """Refuse a seed that no generator takes.
+
+    Raises:
+        ConfigError: it is below 0.
+    """
+    if seed < 0:
+        raise ConfigError(f"seed must be 0 or more, not {seed}")
+
+
 def did_you_mean(wrong: str, valid: Iterable[str]) -> str:
     """The tail of an error text: the nearest valid name if one is near, then all of them.
 

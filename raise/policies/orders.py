@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from raise_agent.attributes import AttributeTable
-from raise_agent.errors import ConfigError
+from raise_agent.errors import ConfigError, refuse_negative
 
 from .contract import Known, Ranking
 
@@ -27,8 +27,7 @@ class RandomPolicy:
     """0 or more."""
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ConfigError(f"seed must be 0 or more, not {self.seed}")
+        refuse_negative(self.seed)
 
     def rank(self, query: str, known: Known) -> Ranking:
         """A random number for each attribute not asked yet."""
